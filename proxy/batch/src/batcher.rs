@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backend::{Backend, BackendError, Permit};
+use crate::backend::{Backend, Permit};
 use crate::merge_key::MergeKey;
 use crate::metrics::{BatchMetrics, Flush, ModelMetrics};
 use crate::queue::{Batch, Full, PartId, Queue};

@@ -7,10 +7,10 @@ use forebay_protocol::{InferRequest, ParameterValue, Parameters};
 
 /// Requests with equal keys may share a batch. Every part is written with its length before it, so no two requests can meet by accident.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MergeKey(Box<[u8]>);
+pub(crate) struct MergeKey(Box<[u8]>);
 
 impl MergeKey {
-    pub fn of(request: &InferRequest) -> Self {
+    pub(crate) fn of(request: &InferRequest) -> Self {
         let mut key = Writer(Vec::with_capacity(96));
         key.text(&request.model);
         key.text(request.version.as_deref().unwrap_or(""));

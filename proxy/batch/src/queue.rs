@@ -11,34 +11,34 @@ use std::hash::Hash;
 
 /// One part that waits.
 #[derive(Debug)]
-pub struct Waiting<T> {
+pub(crate) struct Waiting<T> {
     id: PartId,
     rows: usize,
-    pub item: T,
+    pub(crate) item: T,
 }
 
 /// Names a waiting part; ids grow in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartId(u64);
+pub(crate) struct PartId(u64);
 
 /// The queue has no room for that many rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
-    pub rows_waiting: usize,
+pub(crate) struct Full {
+    pub(crate) rows_waiting: usize,
 }
 
 /// Parts that run together.
 #[derive(Debug)]
-pub struct Batch<T> {
-    pub parts: Vec<Waiting<T>>,
-    pub rows: usize,
+pub(crate) struct Batch<T> {
+    pub(crate) parts: Vec<Waiting<T>>,
+    pub(crate) rows: usize,
     /// Whether the next part of the same key did not fit, or the last row did.
-    pub full: bool,
+    pub(crate) full: bool,
 }
 
 /// Rows that wait for one model.
 #[derive(Debug)]
-pub struct Queue<K, T> {
+pub(crate) struct Queue<K, T> {
     lanes: HashMap<K, VecDeque<Waiting<T>>>,
     rows: usize,
     capacity: usize,
@@ -47,20 +47,20 @@ pub struct Queue<K, T> {
 
 impl<K: Eq + Hash + Clone, T> Queue<K, T> {
     /// `capacity` is the most rows that may wait.
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Queue { lanes: HashMap::new(), rows: 0, capacity, next_id: 0 }
     }
 
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lanes.is_empty()
     }
 
     /// Whether `rows` more would find room. An empty queue takes any part, or a part larger than the queue could never run.
-    pub fn has_room(&self, rows: usize) -> Result<(), Full> {
+    pub(crate) fn has_room(&self, rows: usize) -> Result<(), Full> {
         if self.rows > 0 && self.rows.saturating_add(rows) > self.capacity {
             return Err(Full { rows_waiting: self.rows });
         }
@@ -68,7 +68,7 @@ impl<K: Eq + Hash + Clone, T> Queue<K, T> {
     }
 
     /// Adds a part of `rows` rows behind all others of its key. Ask [`Queue::has_room`] first.
-    pub fn push(&mut self, key: K, rows: usize, item: T) -> PartId {
+    pub(crate) fn push(&mut self, key: K, rows: usize, item: T) -> PartId {
         let id = PartId(self.next_id);
         self.next_id += 1;
         self.rows += rows;
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone, T> Queue<K, T> {
     }
 
     /// Takes a part back before it runs. `None` when it is no longer waiting.
-    pub fn withdraw(&mut self, key: &K, id: PartId) -> Option<T> {
+    pub(crate) fn withdraw(&mut self, key: &K, id: PartId) -> Option<T> {
         let lane = self.lanes.get_mut(key)?;
         let at = lane.binary_search_by_key(&id, |w| w.id).ok()?;
         let part = lane.remove(at)?;
@@ -91,7 +91,7 @@ impl<K: Eq + Hash + Clone, T> Queue<K, T> {
     }
 
     /// Forms a batch of at most `max_rows` rows from the lane whose head has waited longest; `None` when nothing waits.
-    pub fn take(&mut self, max_rows: usize) -> Option<Batch<T>> {
+    pub(crate) fn take(&mut self, max_rows: usize) -> Option<Batch<T>> {
         let key = self.lanes.iter().min_by_key(|(_, lane)| lane.front().map(|w| w.id)).map(|(key, _)| key.clone())?;
         let lane = self.lanes.get_mut(&key)?;
         let mut batch = Batch { parts: Vec::new(), rows: 0, full: false };

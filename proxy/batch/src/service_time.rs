@@ -11,7 +11,7 @@ const MEMORY: f64 = 64.0;
 
 /// A fading least-squares fit of run time over rows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ServiceTime {
+pub(crate) struct ServiceTime {
     weight: f64,
     rows: f64,
     rows_squared: f64,
@@ -21,7 +21,7 @@ pub struct ServiceTime {
 
 impl ServiceTime {
     /// Learns from one batch.
-    pub fn learn(&mut self, rows: usize, took: Duration) {
+    pub(crate) fn learn(&mut self, rows: usize, took: Duration) {
         let keep = 1.0 - 1.0 / MEMORY;
         let (x, y) = (rows as f64, took.as_secs_f64());
         self.weight = self.weight * keep + 1.0;
@@ -32,7 +32,7 @@ impl ServiceTime {
     }
 
     /// Expected time of a batch of `rows` rows; `None` before the first batch.
-    pub fn expect(&self, rows: usize) -> Option<Duration> {
+    pub(crate) fn expect(&self, rows: usize) -> Option<Duration> {
         if self.weight == 0.0 {
             return None;
         }

@@ -39,6 +39,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// What is left, when nothing will be given back any more.
+    pub fn into_standings(self) -> Vec<Standing> {
+        self.standings
+    }
+
     /// The request was refused later on, before it cost anything.
     pub fn give_back(&self) {
         for (gcra, buckets, at) in &self.taken {

@@ -33,6 +33,11 @@ impl Health {
         self.state
     }
 
+    /// Whether the last observations speak against the state, and too few of them to change it.
+    pub fn is_doubtful(&self) -> bool {
+        self.against > 0
+    }
+
     /// Takes one observation in; `Some` is the new state when it changed.
     pub fn observe(&mut self, ok: bool) -> Option<State> {
         let (next, needed) = match (self.state, ok) {
@@ -77,6 +82,13 @@ mod tests {
         h.observe(true);
         let seen: Vec<_> = [false, true, false, false].into_iter().map(|ok| h.observe(ok)).collect();
         assert_eq!(seen, [None, None, None, Some(State::Down)]);
+    }
+
+    #[test]
+    fn a_failure_that_changes_nothing_yet_is_a_doubt() {
+        let mut h = health(2, 1);
+        let doubts: Vec<_> = [true, false, true, false, false].into_iter().map(|ok| { h.observe(ok); h.is_doubtful() }).collect();
+        assert_eq!(doubts, [false, true, false, true, false]);
     }
 
     #[test]

@@ -1,0 +1,37 @@
+# `make run` serves the quickstart, `make test` proves that everything works. `make` alone lists the rest.
+SHELL := /bin/bash
+# What set-up fetched comes first: cmake and promtool, where the system has none.
+export PATH := $(CURDIR)/.cache/bin:$(PATH)
+
+.PHONY: help setup setup-tests run test bench fmt lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## what building and running needs; done once, by the others too
+	@tools/setup.sh
+
+run: setup ## build, then serve mesh-config/examples/quickstart.yaml until Ctrl-C
+	@echo '==> Building Forebay (some minutes the first time)'
+	@cargo build --release --locked --package forebay
+	@tools/serve.sh target/release/forebay mesh-config/examples/quickstart.yaml
+
+setup-tests: setup ## what tests need besides; done once, by `make test` too
+	@tools/setup-tests.sh
+
+test: setup-tests ## every test: Rust's, then those with other people's clients
+	@tools/test.sh
+
+bench: setup-tests ## measure against the targets and against peers (long)
+	@cargo build --release --locked --package forebay --package forebay-load
+	@target/release/forebay-load bench
+
+fmt: ## format the Rust sources
+	@cargo fmt --all
+
+lint: setup ## what CI refuses: formatting and clippy's warnings
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+
+clean: ## remove what was built; .cache/ stays
+	@cargo clean

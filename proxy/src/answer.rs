@@ -1,0 +1,119 @@
+//! Writes an answer of Forebay's own: content coding, length, and the headers that every answer has.
+
+use bytes::Bytes;
+use forebay_limit::rate_limit_field;
+use forebay_protocol::coding::{self, Coding};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::cors;
+use crate::rejection::Rejection;
+use crate::request::Request;
+use crate::trace::{REQUEST_ID, TRACEPARENT};
+
+/// Header of the binary tensor extension: how many bytes of the body are JSON.
+pub(crate) const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+/// A body is worth compressing from this size on; below, the coding's own bytes and time cost more than they save.
+const WORTH_CODING: usize = 1 << 10;
+
+/// An answer before it is written.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(body: Bytes) -> Self {
+        Answer { status: StatusCode::OK, content_type: JSON, headers: Vec::new(), body }
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Answer { status, content_type: "", headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub(crate) fn problem(rejection: &Rejection, request_id: Option<&str>) -> Self {
+        let name = |(name, value): (&'static str, String)| HeaderValue::try_from(value).ok().map(|v| (HeaderName::from_static(name), v));
+        Answer {
+            status: rejection.status(),
+            content_type: PROBLEM,
+            headers: rejection.headers().into_iter().filter_map(name).collect(),
+            body: rejection.problem(request_id),
+        }
+    }
+
+    /// Body and headers of an encoded inference answer.
+    pub(crate) fn inference(encoded: forebay_protocol::v2::Encoded) -> Self {
+        match encoded.json_length {
+            None => Answer::json(encoded.body),
+            Some(length) => Answer {
+                content_type: "application/octet-stream",
+                headers: vec![(JSON_LENGTH, HeaderValue::from(length))],
+                ..Answer::json(encoded.body)
+            },
+        }
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+}
+
+/// Compresses the body if the caller takes that and it is worth it; names the coding.
+fn code(answer: &mut Answer, headers: &HeaderMap) -> Option<&'static str> {
+    let wanted = headers.get(ACCEPT_ENCODING)?.to_str().ok()?;
+    let coding = Coding::accepted(wanted);
+    let name = coding.header().filter(|_| answer.body.len() >= WORTH_CODING)?;
+    answer.body = coding::encode(coding, &answer.body);
+    Some(name)
+}
+
+/// Writes `answer` to the client, with what every answer carries.
+pub(crate) async fn write(session: &mut Session, request: &Request, mut answer: Answer) -> pingora::Result<()> {
+    let incoming = &session.req_header().headers;
+    let coding = code(&mut answer, incoming);
+    let mut head = ResponseHeader::build_no_case(answer.status, Some(12 + answer.headers.len()))?;
+    if !answer.content_type.is_empty() {
+        head.insert_header(CONTENT_TYPE, HeaderValue::from_static(answer.content_type))?;
+    }
+    if let Some(coding) = coding {
+        head.insert_header(CONTENT_ENCODING, HeaderValue::from_static(coding))?;
+        head.append_header(VARY, HeaderValue::from_static("accept-encoding"))?;
+    }
+    head.insert_header(CONTENT_LENGTH, HeaderValue::from(answer.body.len()))?;
+    for (name, value) in answer.headers {
+        head.append_header(name, value)?;
+    }
+    common(&mut head, request)?;
+    if let Some(declared) = &request.live.snapshot.listen.cors {
+        cors::answer(declared, incoming, &mut head)?;
+    }
+    let bodiless = session.req_header().method == http::Method::HEAD || answer.body.is_empty();
+    session.write_response_header(Box::new(head), bodiless).await?;
+    session.write_response_body(if bodiless { None } else { Some(answer.body) }, true).await
+}
+
+/// The headers that answers of the upstream get too.
+pub(crate) fn common(head: &mut ResponseHeader, request: &Request) -> pingora::Result<()> {
+    if let Some(trace) = &request.trace {
+        head.insert_header(HeaderName::from_static(REQUEST_ID), trace.request_id.as_str())?;
+        head.insert_header(HeaderName::from_static(TRACEPARENT), trace.traceparent.as_str())?;
+    }
+    if let Some(policy) = request.live.limiter.policy()
+        && !request.standings.is_empty()
+    {
+        head.insert_header(HeaderName::from_static("ratelimit-policy"), policy)?;
+        head.insert_header(HeaderName::from_static("ratelimit"), rate_limit_field(&request.standings))?;
+    }
+    Ok(())
+}

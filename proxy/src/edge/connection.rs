@@ -1,0 +1,54 @@
+//! One client's connection: which protocol it speaks, and what its requests may know of it.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::guard::{Guard, Phase};
+use super::listener::Edge;
+use super::socket::Socket;
+use super::{http1, http2};
+
+/// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a request knows of the connection that it came on.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// `None` on a unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) phase: Arc<Phase>,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
+    let limits = edge.limits();
+    let mut guard = Guard::new(socket, &limits);
+    let connection = Connection { peer, phase: guard.phase() };
+    // A client that says nothing at all is as idle as one between two requests.
+    match timeout(limits.keep_alive, speaks_http2(&mut guard)).await {
+        Ok(Ok(Some(true))) => http2::serve(guard, connection, edge).await,
+        Ok(Ok(Some(false))) => http1::serve(guard, connection, edge).await,
+        Ok(Ok(None) | Err(_)) | Err(_) => {}
+    }
+}
+
+/// Reads until the first bytes are or are not the preface of HTTP/2, and puts them back; `None` when the client closed without a byte.
+async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
+    let mut first = BytesMut::with_capacity(4 << 10);
+    loop {
+        if guard.read_buf(&mut first).await? == 0 {
+            return Ok(None);
+        }
+        let compared = first.len().min(PREFACE.len());
+        let same = first.get(..compared) == PREFACE.get(..compared);
+        if !same || first.len() >= PREFACE.len() {
+            guard.unread(first);
+            return Ok(Some(same));
+        }
+    }
+}

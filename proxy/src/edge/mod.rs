@@ -1,0 +1,16 @@
+//! Connections of clients: accepted, counted, guarded, told apart as HTTP/1.1 or HTTP/2, and handed to pingora request by request.
+
+mod connection;
+mod count;
+mod guard;
+mod head;
+mod http1;
+mod http2;
+mod listener;
+mod socket;
+
+pub(crate) use connection::Connection;
+pub(crate) use count::Connections;
+pub(crate) use head::check as check_head;
+pub(crate) use listener::{Edge, accept};
+pub(crate) use socket::{Listener, Socket};

@@ -1,0 +1,121 @@
+//! TCP and unix sockets as one type, and the listeners that give them.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use anyhow::Context as _;
+use forebay_mesh_config::listen::Address;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+/// A connection of either kind.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_write(bytes),
+            Socket::Unix(s) => s.try_write(bytes),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> i32 {
+        match self {
+            Socket::Tcp(s) => s.as_raw_fd(),
+            Socket::Unix(s) => s.as_raw_fd(),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_read(cx, buffer),
+            Socket::Unix(s) => Pin::new(s).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Socket::Unix(s) => Pin::new(s).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Socket::Unix(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A bound address that accepts connections.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds `address`. The file of a unix socket that nobody listens on any more is replaced.
+    pub(crate) async fn bind(address: &Address) -> anyhow::Result<Self> {
+        match address {
+            Address::Tcp(tcp) => {
+                let bound = TcpListener::bind(tcp).await;
+                Ok(Listener::Tcp(bound.with_context(|| format!("cannot listen on {tcp}; is another process using the port?"))?))
+            }
+            Address::Unix(path) => Self::bind_unix(path).await,
+        }
+    }
+
+    async fn bind_unix(path: &Path) -> anyhow::Result<Self> {
+        if UnixStream::connect(path).await.is_ok() {
+            anyhow::bail!("cannot listen on unix:{}; another process is listening there", path.display());
+        }
+        if path.exists() {
+            std::fs::remove_file(path).with_context(|| format!("cannot replace the abandoned socket {}", path.display()))?;
+        }
+        Ok(Listener::Unix(UnixListener::bind(path).with_context(|| format!("cannot listen on unix:{}", path.display()))?))
+    }
+
+    /// The next connection, and its peer's address; `None` on a unix socket.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Socket::Tcp(stream), Some(peer.ip())))
+            }
+            Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| (Socket::Unix(stream), None)),
+        }
+    }
+
+    /// As a person would type it: `http://127.0.0.1:8080`, `unix:/run/forebay/api.sock`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(|a| format!("http://{a}")).unwrap_or_default(),
+            Listener::Unix(listener) => {
+                let address = listener.local_addr().ok();
+                address.and_then(|a| a.as_pathname().map(|p| format!("unix:{}", p.display()))).unwrap_or_default()
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The V1 protocol: `POST /v1/models/{model}:predict` with `instances`.
+
+use forebay_protocol::v1;
+use pingora::proxy::Session;
+
+use super::served;
+use crate::answer::Answer;
+use crate::body::BodyMemory;
+use crate::infer::{self, gate};
+use crate::rejection::Rejection;
+use crate::request::{Request, Stopwatch};
+
+pub(super) async fn predict(session: &mut Session, request: &mut Request, model: &str, memory: &BodyMemory) -> Result<Answer, Rejection> {
+    let served = served(request, model)?;
+    let ready = gate(&served)?;
+    let body = infer::body(session, request, memory).await?;
+    let mut stopwatch = Stopwatch::start();
+    let (live, name, known) = (request.live.clone(), served.name.clone(), ready.clone());
+    let (asked, form) =
+        infer::decode(body.len(), move || Ok(v1::decode_request(&name, &body, &known.metadata, &live.snapshot.decode)?)).await?;
+    let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode)?;
+    request.rows = Some(rows);
+    request.stages.decode = stopwatch.lap();
+    let response = infer::answer(session, request, &served, ticket).await?;
+    let mut stopwatch = Stopwatch::start();
+    let answer = Answer::json(v1::encode_response(&response, form)?);
+    request.stages.encode = stopwatch.lap();
+    Ok(answer)
+}

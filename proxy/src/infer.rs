@@ -1,0 +1,138 @@
+//! From a checked request to its answer: gate, queue, run.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use forebay_batch::{BackendError, Ticket};
+use forebay_mesh_config::decode::DecodeLimits;
+use forebay_mesh_config::models::LargerThanBatch;
+use forebay_protocol::coding::{self, Coding};
+use forebay_protocol::{DecodeError, DecodeErrorKind, InferRequest, InferResponse, check};
+use http::header::CONTENT_ENCODING;
+use pingora::protocols::http::ServerSession;
+use tokio::time::timeout;
+
+use crate::rejection::Rejection;
+use crate::request::{Request, Stopwatch};
+use crate::served::{Ready, Served};
+
+/// Decoding more than this may take longer than the other requests of the worker should wait.
+const INLINE_BYTES: usize = 64 << 10;
+
+/// The model's current state, or a refusal.
+pub(crate) fn gate(served: &Served) -> Result<Arc<Ready>, Rejection> {
+    served.ready().map_err(|detail| Rejection::NotReady { model: served.name.clone(), detail })
+}
+
+/// Whether the model has the version that a path names.
+pub(crate) fn has_version(served: &Served, ready: &Ready, version: Option<&str>) -> Result<(), Rejection> {
+    match version {
+        Some(version) if !ready.metadata.versions.is_empty() && !ready.metadata.versions.iter().any(|v| v == version) => {
+            Err(Rejection::UnknownVersion { model: served.name.to_string(), version: version.chars().take(64).collect() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs `work` over `bytes` bytes of foreign input: at once when it is little, else where it keeps no other request waiting.
+pub(crate) async fn decode<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    if bytes <= INLINE_BYTES { work() } else { apart(work).await }
+}
+
+/// Runs `work` on a thread that no other request waits for. There are few of them, which bounds what decoding holds at once.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Rejection> + Send + 'static) -> Result<T, Rejection> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Rejection::Internal { detail: "the request could not be decoded" }))
+}
+
+/// Checks a request against the model and queues it.
+pub(crate) fn submit(served: &Served, ready: &Ready, request: InferRequest, limits: &DecodeLimits) -> Result<(Ticket, usize), Rejection> {
+    let rows = check::check(&request, &ready.metadata, &served.meaning, limits)?;
+    if let Some(max_rows) = ready.max_rows
+        && rows > max_rows
+        && served.config.larger_than_batch == LargerThanBatch::Refuse
+    {
+        let detail = format!("{rows} rows, a batch of this model has at most {max_rows} and larger requests are not split");
+        return Err(DecodeError { kind: DecodeErrorKind::Malformed, pointer: "/inputs/0/shape/0".to_owned(), detail }.into());
+    }
+    let ticket = ready.batcher.submit(request, rows);
+    let ticket = ticket.map_err(|full| Rejection::QueueFull { rows_waiting: full.rows_waiting, retry_after: full.retry_after })?;
+    Ok((ticket, rows))
+}
+
+/// Waits for the answer; gives up when the caller leaves or the time is over, which withdraws the rows.
+pub(crate) async fn answer(
+    session: &mut ServerSession,
+    request: &mut Request,
+    served: &Served,
+    ticket: Ticket,
+) -> Result<InferResponse, Rejection> {
+    let answer = wait(session, served, ticket).await?;
+    let answer = answer.map_err(|error| failed(served, error))?;
+    request.stages.queue = Some(answer.timing.queue);
+    request.stages.run = Some(answer.timing.run);
+    request.batch_rows = Some(answer.timing.batch_rows);
+    Ok(answer.response)
+}
+
+/// What a failure of the backend means to the caller; a backend that is gone is looked at soon.
+pub(crate) fn failed(served: &Served, error: BackendError) -> Rejection {
+    if matches!(error, BackendError::Unavailable { .. }) {
+        served.suspected.notify_one();
+    }
+    Rejection::Backend(error)
+}
+
+/// Waits for `work` as long as the model's time allows and the caller stays.
+pub(crate) async fn wait<T>(session: &mut ServerSession, served: &Served, work: impl Future<Output = T>) -> Result<T, Rejection> {
+    let within = served.config.timeout;
+    let waited = timeout(within, async {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            rejection = left(session) => Err(rejection),
+        }
+    });
+    waited.await.unwrap_or(Err(Rejection::TimedOut { after: within }))
+}
+
+/// Resolves when the caller has left. Bytes of a next request are kept by pingora.
+async fn left(session: &mut ServerSession) -> Rejection {
+    loop {
+        match session.read_body_or_idle(true).await {
+            Ok(_) => {}
+            Err(_) => return Rejection::CallerLeft,
+        }
+    }
+}
+
+/// The body of a request that Forebay answers itself: read, and with its content coding undone.
+pub(crate) async fn body(session: &mut ServerSession, request: &mut Request, memory: &crate::body::BodyMemory) -> Result<Bytes, Rejection> {
+    let live = request.live.clone();
+    let limits = &live.snapshot.listen.limits;
+    let mut stopwatch = Stopwatch::start();
+    let mut codings = session.req_header().headers.get_all(CONTENT_ENCODING).iter();
+    let coding = match (codings.next(), codings.next()) {
+        (None, _) => Coding::Identity,
+        (Some(name), None) => Coding::of_content(&String::from_utf8_lossy(name.as_bytes()))?,
+        (Some(_), Some(_)) => return Err(Rejection::UnknownCoding),
+    };
+    let read = crate::body::read(session, limits, memory).await?;
+    request.stages.read = stopwatch.lap();
+    let mut held = read.held;
+    let bytes = match coding {
+        Coding::Identity => read.bytes,
+        Coding::Gzip | Coding::Deflate => {
+            let most = limits.body;
+            // A few bytes may become many, so size does not tell how long it takes.
+            let plain = apart(move || coding::decode(coding, read.bytes, most).map_err(Rejection::from)).await?;
+            held.grow(plain.len(), limits.bodies_in_memory)?;
+            plain
+        }
+    };
+    request.held = Some(held);
+    Ok(bytes)
+}

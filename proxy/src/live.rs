@@ -1,0 +1,144 @@
+//! What one configuration became: who is known, how much is allowed, which models are served. Swapped whole; a request keeps the one it
+//! began with.
+//!
+//! A new one takes over what did not change: the counts of quotas, and models with their queues. So a reload forgives nobody's debt, and
+//! costs a model that it does not mention nothing.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use forebay_batch::Surroundings;
+use forebay_identity::{Identifier, Principal};
+use forebay_limit::Limiter;
+use forebay_mesh_config::Snapshot;
+use forebay_mesh_config::models::{Model, Source, Upstream};
+use parking_lot::Mutex;
+
+use crate::metrics::Metrics;
+use crate::probe;
+use crate::route::Declared;
+use crate::served::Served;
+
+/// One configuration in force.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) identifier: Identifier,
+    pub(crate) limiter: Arc<Limiter<Principal>>,
+    /// In the order of the file.
+    pub(crate) models: Vec<Arc<Served>>,
+    by_name: HashMap<String, Arc<Served>>,
+    resolved: Mutex<Option<(SocketAddr, Instant)>>,
+}
+
+/// What a [`Live`] is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Makings {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) around: Surroundings,
+}
+
+impl Live {
+    /// Makes a configuration real: loads the models of this process and starts probing the others. Takes over what `previous` shares.
+    pub(crate) async fn make(snapshot: Snapshot, previous: Option<&Live>, makings: &Makings) -> anyhow::Result<Self> {
+        let same_runtime = previous.is_some_and(|p| p.snapshot.runtime == snapshot.runtime);
+        let mut models = Vec::with_capacity(snapshot.models.len());
+        for model in &snapshot.models {
+            let kept = previous.filter(|_| same_runtime).and_then(|p| p.by_name.get(&model.name)).filter(|s| s.config == *model);
+            models.push(match kept {
+                Some(kept) => kept.clone(),
+                None => serve(model, &snapshot, makings).await?,
+            });
+        }
+        let limiter = match previous {
+            Some(previous) if previous.snapshot.limits == snapshot.limits => previous.limiter.clone(),
+            _ => Arc::new(Limiter::new(&snapshot.limits)),
+        };
+        Ok(Live {
+            identifier: Identifier::new(&snapshot.identity),
+            limiter,
+            by_name: models.iter().map(|m| (m.config.name.clone(), m.clone())).collect(),
+            models,
+            resolved: Mutex::default(),
+            snapshot,
+        })
+    }
+
+    pub(crate) fn served(&self, name: &str) -> Option<&Arc<Served>> {
+        self.by_name.get(name)
+    }
+
+    /// The model that short forms speak of.
+    pub(crate) fn default_model(&self) -> Option<&Arc<Served>> {
+        self.served(self.snapshot.default_model.as_deref()?)
+    }
+
+    /// The first model that cannot be asked, and why.
+    pub(crate) fn unready(&self) -> Option<(&Arc<Served>, String)> {
+        self.models.iter().find_map(|m| m.ready().err().map(|reason| (m, reason)))
+    }
+
+    /// The address of a named upstream. A name is looked up again after some seconds, because services move.
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> std::io::Result<SocketAddr> {
+        /// As long as cluster DNS lets its answers live.
+        const FRESH: Duration = Duration::from_secs(5);
+        if let Ok(ip) = host.parse() {
+            return Ok(SocketAddr::new(ip, port));
+        }
+        if let Some((address, at)) = *self.resolved.lock()
+            && at.elapsed() < FRESH
+        {
+            return Ok(address);
+        }
+        let address = tokio::net::lookup_host((host, port)).await?.next();
+        let address = address.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"))?;
+        *self.resolved.lock() = Some((address, Instant::now()));
+        Ok(address)
+    }
+
+    pub(crate) fn upstream(&self) -> Option<&Upstream> {
+        self.snapshot.upstream.as_ref()
+    }
+}
+
+/// Starts serving one model.
+async fn serve(model: &Model, snapshot: &Snapshot, makings: &Makings) -> anyhow::Result<Arc<Served>> {
+    let (metrics, around) = (&makings.metrics, &makings.around);
+    let Source::Repository(repository) = &model.source else {
+        let (served, unused) = Served::behind(model)?;
+        // What a batch may answer has the bounds of what all requests may ask.
+        let client = served.client(snapshot.listen.limits.bodies_in_memory)?.context("a backend without an address")?;
+        metrics.model_ready(&model.name, false);
+        let watching = probe::watch(Arc::downgrade(&served), unused, client, metrics.clone(), around.clone());
+        around.tasks.spawn_on(watching, &around.runtime);
+        return Ok(served);
+    };
+    let (config, repository, runtime, surroundings) = (model.clone(), repository.clone(), snapshot.runtime.clone(), around.clone());
+    let began = Instant::now();
+    let loading = move || Served::load(&config, &repository, &runtime, &surroundings);
+    let served = around.runtime.spawn_blocking(loading).await.context("loading was interrupted")??;
+    tracing::info!(model = model.name, seconds = began.elapsed().as_secs_f32(), "the model is loaded, checked and warm");
+    metrics.model_ready(&model.name, true);
+    Ok(served)
+}
+
+impl Declared for Live {
+    fn model(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    fn any_model(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    fn short_forms(&self) -> bool {
+        self.snapshot.short_forms
+    }
+
+    fn upstream(&self) -> bool {
+        self.snapshot.upstream.is_some()
+    }
+}

@@ -1,0 +1,145 @@
+//! One request on its way: what was learned of it so far, for its answer, its log line and its metrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use forebay_identity::Principal;
+use forebay_limit::Standing;
+
+use crate::body::Held;
+use crate::edge::Connection;
+use crate::live::Live;
+use crate::log::Stages;
+use crate::trace::Trace;
+
+/// Requests that are in flight.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+/// The right to be in flight; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Permit(InFlight);
+
+impl InFlight {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes a permit; `Err` when `limit` are taken. The permit is taken in any case, so that a refusal is in flight too.
+    pub(crate) fn enter(&self, limit: usize) -> (Permit, bool) {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        (Permit(self.clone()), before < limit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Who a request is for, as a metric label and in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// Not known yet, or nothing that is served.
+    #[default]
+    None,
+    /// A page about Forebay itself.
+    Server,
+    Upstream,
+    Model(Arc<str>),
+}
+
+impl Label {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Label::None => "none",
+            Label::Server => "server",
+            Label::Upstream => "upstream",
+            Label::Model(name) => name,
+        }
+    }
+}
+
+/// The predicted class, when the log is to have it.
+#[derive(Clone, Debug)]
+pub(crate) struct Predicted {
+    pub(crate) class: String,
+    pub(crate) probability: f64,
+}
+
+/// Everything that is known of one request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) live: Arc<Live>,
+    pub(crate) began: Instant,
+    pub(crate) connection: Option<Connection>,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) principal: Option<Principal>,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) permit: Option<Permit>,
+    pub(crate) label: Label,
+    pub(crate) stages: Stages,
+    /// Why Forebay refused it, as a label.
+    pub(crate) rejected: Option<&'static str>,
+    pub(crate) rows: Option<usize>,
+    pub(crate) batch_rows: Option<usize>,
+    pub(crate) predicted: Option<Predicted>,
+    /// The memory of the body, until the request has ended.
+    pub(crate) held: Option<Held>,
+}
+
+impl Request {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        Request {
+            live,
+            began: Instant::now(),
+            connection: None,
+            trace: None,
+            principal: None,
+            standings: Vec::new(),
+            permit: None,
+            label: Label::None,
+            stages: Stages::default(),
+            rejected: None,
+            rows: None,
+            batch_rows: None,
+            predicted: None,
+            held: None,
+        }
+    }
+
+    /// The value of `Server-Timing` (W3C Server Timing): milliseconds of each stage so far.
+    pub(crate) fn server_timing(&self) -> String {
+        use std::fmt::Write;
+        let s = &self.stages;
+        let stages =
+            [("admit", s.admit), ("read", s.read), ("decode", s.decode), ("queue", s.queue), ("run", s.run), ("encode", s.encode)];
+        let mut field = String::with_capacity(128);
+        for (name, took) in stages.into_iter().filter_map(|(name, took)| took.map(|t| (name, t))) {
+            // Writing to a String cannot fail.
+            let _ = write!(field, "{name};dur={:.3}, ", took.as_secs_f64() * 1e3);
+        }
+        let _ = write!(field, "total;dur={:.3}", self.began.elapsed().as_secs_f64() * 1e3);
+        field
+    }
+}
+
+/// Measures stages that follow each other.
+#[derive(Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// Time since the start or the last lap.
+    pub(crate) fn lap(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let lap = now.saturating_duration_since(self.0);
+        self.0 = now;
+        Some(lap)
+    }
+}
