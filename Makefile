@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 # What set-up fetched comes first: cmake and promtool, where the system has none.
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
+built := $(or $(CARGO_TARGET_DIR),target)/release
 
 .PHONY: help setup setup-tests run test bench fmt lint clean
 
@@ -14,7 +15,7 @@ setup: ## what building and running needs; done once, by the others too
 run: setup ## build, then serve mesh-config/examples/quickstart.yaml until Ctrl-C
 	@echo '==> Building Forebay (some minutes the first time)'
 	@cargo build --release --locked --package forebay
-	@tools/serve.sh target/release/forebay mesh-config/examples/quickstart.yaml
+	@tools/serve.sh $(built)/forebay mesh-config/examples/quickstart.yaml
 
 setup-tests: setup ## what tests need besides; done once, by `make test` too
 	@tools/setup-tests.sh
@@ -24,7 +25,7 @@ test: setup-tests ## every test: Rust's, then those with other people's clients
 
 bench: setup-tests ## measure against the targets and against peers (long)
 	@cargo build --release --locked --package forebay --package forebay-load
-	@target/release/forebay-load bench
+	@$(built)/forebay-load bench --forebay $(built)/forebay
 
 fmt: ## format the Rust sources
 	@cargo fmt --all

@@ -47,6 +47,9 @@ pub struct AcceleratorArguments {
     /// Name of the model that is served.
     #[arg(long, default_value = "sim")]
     pub model: String,
+    /// Print what was done since the start so often, where there was something; 0 never.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub tell: Duration,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -168,6 +171,8 @@ pub enum Point {
     Sweep,
     /// Processor time per request beside Envoy's.
     Cost,
+    /// Requests lost by a hundred new configurations, and by a drain.
+    Change,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,8 +1,9 @@
 //! When requests are due: a pure function of the rate over time, the kind of arrivals and a seed.
 //!
 //! The area under the rate curve is the number of requests expected so far. Fixed arrivals are due where that number is whole; Poisson
-//! arrivals where it reaches sums of unit exponentials, which gives the exact process for any curve (time change, Çınlar,
-//! *Introduction to Stochastic Processes*, chapter 4.7). Nothing is accumulated in clock time, so the millionth request is as exact as the first.
+//! arrivals where it reaches sums of unit exponentials, which gives the exact process for any curve (a change of time: Çınlar,
+//! *Introduction to Stochastic Processes*, on non-stationary Poisson processes). Nothing is accumulated in clock time, so the millionth
+//! request is as exact as the first.
 
 use std::time::Duration;
 

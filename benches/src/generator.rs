@@ -21,6 +21,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const LONG_WAIT: Duration = Duration::from_millis(10);
 const LAST_PART: Duration = Duration::from_millis(1);
 
+/// A connection that was idle for longer is not used again: the server may be about to close it, and a request sent then fails through nobody's
+/// fault.
+const IDLE_AT_MOST: Duration = Duration::from_secs(20);
+
 /// When requests are sent.
 #[derive(Debug)]
 pub enum Pace {
@@ -51,8 +55,8 @@ pub trait Watch {
 /// Requests and connections of one target.
 #[derive(Default)]
 struct Lane {
-    /// Idle connections, the warmest last.
-    free: Vec<usize>,
+    /// Idle connections and since when, the warmest last.
+    free: Vec<(usize, Instant)>,
     /// Requests for which no connection was free, with the moment at which they were due.
     waiting: VecDeque<(u64, Instant)>,
     open: usize,
@@ -154,8 +158,9 @@ impl Generator<'_> {
         self.in_flight += 1;
         self.record.due(due);
         let target = self.target_of(number);
+        self.forget_stale(target);
         let Some(lane) = self.lanes.get_mut(target) else { return };
-        if let Some(slot) = lane.free.pop() {
+        if let Some((slot, _)) = lane.free.pop() {
             self.send(slot, number, due);
         } else if lane.open < self.plan.connections {
             match self.connect(target) {
@@ -164,6 +169,16 @@ impl Generator<'_> {
             }
         } else {
             lane.waiting.push_back((number, due));
+        }
+    }
+
+    /// Closes all idle connections if even the warmest was idle for too long.
+    fn forget_stale(&mut self, target: usize) {
+        let warmest = self.lanes.get(target).and_then(|lane| lane.free.last()).map(|(_, since)| *since);
+        if warmest.is_some_and(|since| since.elapsed() > IDLE_AT_MOST) {
+            while let Some((slot, _)) = self.lanes.get_mut(target).and_then(|lane| lane.free.pop()) {
+                self.forget(slot, target);
+            }
         }
     }
 
@@ -227,12 +242,12 @@ impl Generator<'_> {
             }
         };
         self.in_flight -= 1;
-        self.reuse(slot, target, keep);
+        self.reuse(slot, target, keep, now);
         self.ask_again(now);
     }
 
     /// Gives a connection that was answered its next request.
-    fn reuse(&mut self, slot: usize, target: usize, keep: bool) {
+    fn reuse(&mut self, slot: usize, target: usize, keep: bool, now: Instant) {
         if !keep {
             self.forget(slot, target);
             return self.serve_waiting(target);
@@ -240,7 +255,7 @@ impl Generator<'_> {
         let Some(lane) = self.lanes.get_mut(target) else { return };
         match lane.waiting.pop_front() {
             Some((number, due)) => self.send(slot, number, due),
-            None => lane.free.push(slot),
+            None => lane.free.push((slot, now)),
         }
     }
 
@@ -268,7 +283,7 @@ impl Generator<'_> {
             *place = None;
         }
         if let Some(lane) = self.lanes.get_mut(target) {
-            lane.free.retain(|&free| free != slot);
+            lane.free.retain(|(free, _)| *free != slot);
             lane.open = lane.open.saturating_sub(1);
         }
     }

@@ -132,10 +132,10 @@ impl Record {
         let latency = nanoseconds(at.saturating_duration_since(flight.due)) / 1000;
         self.right += 1;
         self.latency_us.saturating_record(latency);
-        self.lately_us.saturating_record(latency);
+        record(&mut self.lately_us, latency);
         if let Some(second) = self.second(flight.due) {
             second.right += 1;
-            second.latency_us.saturating_record(latency);
+            record(&mut second.latency_us, latency);
         }
     }
 
@@ -152,6 +152,11 @@ impl Record {
         }
         self.seconds.get_mut(index)
     }
+}
+
+/// Records in a histogram that grows with its values; only running out of 64 bits could fail.
+fn record(histogram: &mut Histogram<u32>, value: u64) {
+    let _ = histogram.record(value);
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -176,5 +181,8 @@ mod tests {
         assert_eq!(record.share_within(ms(50)), 0.5);
         assert_eq!((record.right, record.failures(), record.statuses.get(&503)), (3, 1, Some(&1)));
         assert_eq!((record.seconds[0].due, record.seconds[0].failed), (4, 1));
+        let lately = record.lately();
+        assert!(lately.answers == 3 && (19_900..20_200).contains(&lately.p50_us), "{lately:?}");
+        assert!((59_500..60_500).contains(&record.seconds[0].latency_us.max()));
     }
 }

@@ -91,5 +91,5 @@ fn the_bench_works_from_end_to_end() {
     assert!(output.status.success(), "{}", told(&output));
     let findings = std::fs::read(results.path().join("findings.json")).unwrap();
     let findings: Vec<forebay_load::bench::Finding> = serde_json::from_slice(&findings).unwrap();
-    assert_eq!(findings.len(), 6, "{}", told(&output));
+    assert_eq!(findings.len(), 8, "{}", told(&output));
 }

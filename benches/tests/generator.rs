@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use forebay_load::accelerator::{Accelerator, Limits, ServiceTime};
+use forebay_load::accelerator::{Accelerator, Limits, ServiceTime, Stats};
 use forebay_load::arrivals::{Arrivals, Rates, Schedule};
 use forebay_load::client;
 use forebay_load::fixed::Fixed;
@@ -46,6 +46,10 @@ fn accelerator(max_rows: usize) -> Running {
     Running::new(Accelerator::new(Limits { model: "sim".into(), time, max_rows }).unwrap())
 }
 
+fn stats(server: &Running) -> Stats {
+    serde_json::from_slice(&client::get(&server.target, "/stats").unwrap().body).unwrap()
+}
+
 fn tensors(server: &Running, form: TensorForm, rows: usize) -> Tensors {
     Tensors::new(std::slice::from_ref(&server.target), "sim", form, rows, 1, &[])
 }
@@ -55,8 +59,11 @@ fn fixed_rate(rate: f64, duration: Duration) -> Pace {
 }
 
 fn run(server: &Running, pace: Pace, connections: usize, payload: &mut dyn Payload) -> Report {
-    let timeout = Duration::from_secs(20);
-    let plan = Plan { targets: vec![server.target.clone()], pace, connections, timeout, spin: false };
+    run_all(vec![server.target.clone()], pace, connections, payload)
+}
+
+fn run_all(targets: Vec<Target>, pace: Pace, connections: usize, payload: &mut dyn Payload) -> Report {
+    let plan = Plan { targets, pace, connections, timeout: Duration::from_secs(20), spin: false };
     let record = generator::run(plan, payload, &mut Silent).unwrap();
     Report::new("a test".into(), &record, Duration::from_millis(50))
 }
@@ -72,8 +79,18 @@ fn every_answer_of_the_accelerator_is_right_in_both_forms() {
             assert_eq!((report.due, report.right, report.failed), (50, 50, 0), "{form:?} {rows}: {:?}", report.first_wrong);
         }
     }
-    let stats: forebay_load::accelerator::Stats = serde_json::from_slice(&client::get(&server.target, "/stats").unwrap().body).unwrap();
+    let stats = stats(&server);
     assert_eq!((stats.batches, stats.rows), (200, 600));
+}
+
+#[test]
+fn several_targets_are_asked_in_turn() {
+    let servers = [accelerator(32), accelerator(32)];
+    let targets: Vec<Target> = servers.iter().map(|server| server.target.clone()).collect();
+    let mut payload = Tensors::new(&targets, "sim", TensorForm::Json, 1, 1, &[]);
+    let report = run_all(targets, fixed_rate(200.0, SHORT), 8, &mut payload);
+    assert_eq!((report.right, report.failed), (50, 0));
+    assert_eq!(servers.each_ref().map(|server| stats(server).batches), [25, 25]);
 }
 
 #[test]

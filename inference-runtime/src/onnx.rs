@@ -236,8 +236,25 @@ fn run_error(error: &ort::Error) -> RunError {
     }
 }
 
-/// The first line of the message, which has the cause; the others are a stack of C++.
+/// The message in one line, without the places in ONNX Runtime's source and the stack that some end with.
 fn detail_of(error: &ort::Error) -> String {
-    let line = error.message().lines().next().unwrap_or_default().trim();
-    line.chars().take(LONGEST_DETAIL).collect()
+    one_line(error.message())
+}
+
+fn one_line(message: &str) -> String {
+    let words = message.split_whitespace().take_while(|word| !word.starts_with("Stacktrace"));
+    let told: Vec<&str> = words.filter(|word| !word.starts_with("/onnxruntime_src/")).collect();
+    told.join(" ").chars().take(LONGEST_DETAIL).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_without_places_in_foreign_source() {
+        let message = "Bad node.\n /onnxruntime_src/core/x.cc:97 index: 1 Got: 5\nStacktrace:\n0# main";
+        assert_eq!(one_line(message), "Bad node. index: 1 Got: 5");
+        assert_eq!(one_line(&"é ".repeat(LONGEST_DETAIL)).chars().count(), LONGEST_DETAIL);
+    }
 }

@@ -1,4 +1,5 @@
 //! Every datatype of the protocol goes through ONNX Runtime and comes back as it was.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use bytes::Bytes;
 use forebay_protocol::{Dtype, Tensor};

@@ -1,4 +1,5 @@
 //! ONNX Runtime's library: missing, foreign, found, and asked for from elsewhere. One test, as a process has one library for good.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Manifests: what they say, and every mistake with its line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::fs;
 use std::path::Path;

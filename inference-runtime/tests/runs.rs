@@ -1,4 +1,5 @@
 //! Runs of loaded models: what is answered, and what becomes of a run that fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use forebay_runtime::{LoadedModel, RunError, Simulated, load};
 
 mod support;
 
-use support::{asking_for, floats, fp32, int64, load_test_model, request, runtime, test_models};
+use support::{asking_for, floats, fp32, int64, load_test_model, request, runtime, strings, test_models};
 
 #[tokio::test]
 async fn only_the_requested_outputs_are_answered_and_in_that_order() {
@@ -47,19 +48,29 @@ async fn a_row_that_fails_the_run_is_refused_and_the_next_run_is_good() {
 }
 
 #[tokio::test]
+async fn a_model_that_cannot_run_zeros_is_served_without_warm_up() {
+    let model = load_test_model("parsed").unwrap();
+    assert!(model.warm_up().batches.is_empty());
+    let bad = model.run(request("parsed", vec![strings("text", &[2], &[b"1", b"one"])])).await.unwrap_err();
+    assert!(matches!(bad, RunError::Refused { .. } | RunError::Failed { .. }), "{bad}");
+    let good = model.run(request("parsed", vec![strings("text", &[2], &[b"1.5", b"-2"])])).await.unwrap();
+    assert_eq!(floats(&good.outputs[0]), [1.5, -2.0]);
+}
+
+#[tokio::test]
 async fn inputs_that_the_model_does_not_take_are_refused() {
     let model = load_test_model("finite").unwrap();
     let row = |name: &str, columns: usize| fp32(name, &[1, columns], &vec![0.0; columns]);
     for (what, inputs) in [
-        ("another shape", vec![row("x", 5)]),
-        ("another rank", vec![fp32("x", &[4], &[0.0; 4])]),
-        ("another datatype", vec![int64("x", &[1, 4], &[0; 4])]),
-        ("another name", vec![row("z", 4)]),
-        ("one too many", vec![row("x", 4), row("z", 4)]),
-        ("nothing", vec![]),
+        ("index: 1 Got: 5 Expected: 4", vec![row("x", 5)]),
+        ("Invalid rank for input: x Got: 1 Expected: 2", vec![fp32("x", &[4], &[0.0; 4])]),
+        ("Unexpected input data type", vec![int64("x", &[1, 4], &[0; 4])]),
+        ("input \"x\" is missing", vec![row("z", 4)]),
+        ("Invalid input name: z", vec![row("x", 4), row("z", 4)]),
+        ("input \"x\" is missing", vec![]),
     ] {
         let refused = model.run(request("finite", inputs)).await.unwrap_err();
-        assert!(matches!(refused, RunError::Refused { .. }), "{what}: {refused}");
+        assert!(matches!(&refused, RunError::Refused { detail } if detail.contains(what)), "{what}: {refused}");
     }
     let unknown = model.run(asking_for(&["nothing"], request("finite", vec![row("x", 4)]))).await.unwrap_err();
     assert!(matches!(unknown, RunError::Refused { .. }), "{unknown}");

@@ -32,5 +32,7 @@ fn picture(snapshot: &Snapshot) -> Option<String> {
     let Source::Repository(repository) = &model.source else { return None };
     let mut pictures: Vec<_> = std::fs::read_dir(repository.join(name).join("holdout")).ok()?.flatten().map(|e| e.path()).collect();
     pictures.sort();
-    pictures.into_iter().find(|p| p.extension().is_some_and(|e| e == "png")).map(|p| p.display().to_string())
+    let picture = pictures.into_iter().find(|p| p.extension().is_some_and(|e| e == "png"))?.canonicalize().ok()?;
+    let here = std::env::current_dir().ok()?;
+    Some(picture.strip_prefix(here).unwrap_or(&picture).display().to_string())
 }

@@ -1,6 +1,7 @@
 //! Builds every part and hands it to the next; the only file that knows them all.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,10 +41,10 @@ const LAST_TASKS: Duration = Duration::from_millis(200);
 
 /// Serves until a signal ends it.
 pub(crate) fn run(source: Source) -> anyhow::Result<()> {
-    let loaded = source.load()?;
-    let log = log::init(&loaded.snapshot.telemetry.log)?;
-    let runtime = runtime(loaded.snapshot.listen.threads).context("the runtime cannot be started")?;
-    let served = runtime.block_on(serve(source, loaded, log.clone()));
+    let Loaded { snapshot, files } = source.load()?;
+    let log = log::init(&snapshot.telemetry.log)?;
+    let runtime = runtime(snapshot.listen.threads).context("the runtime cannot be started")?;
+    let served = runtime.block_on(serve(source, files, log.clone()));
     runtime.shutdown_timeout(LAST_TASKS);
     log.flush();
     served
@@ -74,10 +75,12 @@ struct Shared {
     live: Arc<ArcSwapOption<ArcSwap<Live>>>,
 }
 
-async fn serve(source: Source, loaded: Loaded, log: Log) -> anyhow::Result<()> {
+async fn serve(source: Source, files: Vec<PathBuf>, log: Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be received")?;
-    let Loaded { snapshot, files } = loaded;
-    let watcher = Watcher::new(files).context("SIGHUP cannot be received")?;
+    let mut watcher = Watcher::new(files).context("SIGHUP cannot be received")?;
+    // Read once more now that they are watched, so that no change falls in between.
+    let Loaded { snapshot, files } = source.load()?;
+    watcher.watch(files);
     let shared = Arc::new(Shared {
         metrics: Arc::new(Metrics::register()?),
         log,
@@ -104,8 +107,7 @@ async fn serve(source: Source, loaded: Loaded, log: Log) -> anyhow::Result<()> {
     let mut background = tokio::task::JoinSet::new();
     background.spawn(accept(api, edge.clone()));
     background.spawn(sweep(live.clone()));
-    let reloader =
-        Reloader { source, watcher, live: live.clone(), makings, log: shared.log.clone(), refusal: shared.refusal.clone() };
+    let reloader = Reloader { source, watcher, live: live.clone(), makings, log: shared.log.clone(), refusal: shared.refusal.clone() };
     background.spawn(reloader.run());
     announce::listening(&api_url, &admin_url, &live.load().snapshot);
     let stop = signals.next().await;
@@ -126,11 +128,8 @@ struct Started {
 
 /// Loads the models and puts the request path together.
 async fn start(shared: &Shared, snapshot: Snapshot) -> anyhow::Result<Started> {
-    let around = Surroundings {
-        runtime: tokio::runtime::Handle::current(),
-        tasks: TaskTracker::new(),
-        metrics: shared.metrics.batch.clone(),
-    };
+    let around =
+        Surroundings { runtime: tokio::runtime::Handle::current(), tasks: TaskTracker::new(), metrics: shared.metrics.batch.clone() };
     let makings = Makings { metrics: shared.metrics.clone(), around };
     let first = Live::make(snapshot, None, &makings).await?;
     shared.metrics.config_in_force(&first.snapshot.version);

@@ -52,8 +52,7 @@ mod tests {
     use super::*;
 
     fn allowed(origins: &[&str], origin: &'static str) -> Option<String> {
-        let cors =
-            Cors { origins: origins.iter().map(|&o| o.to_owned()).collect(), headers: vec![], max_age: Duration::from_secs(1) };
+        let cors = Cors { origins: origins.iter().map(|&o| o.to_owned()).collect(), headers: vec![], max_age: Duration::from_secs(1) };
         let mut request = HeaderMap::new();
         request.insert(ORIGIN, HeaderValue::from_static(origin));
         let mut head = ResponseHeader::build(200, None).unwrap();

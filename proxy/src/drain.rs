@@ -53,7 +53,14 @@ impl Signals {
 }
 
 /// Stops serving. Returns when nothing is in flight, or at the configured end.
-pub(crate) async fn drain(stop: Stop, settings: &Drain, state: &Draining, close_answers: &watch::Sender<bool>, edge: &Edge, signals: &mut Signals) {
+pub(crate) async fn drain(
+    stop: Stop,
+    settings: &Drain,
+    state: &Draining,
+    close_answers: &watch::Sender<bool>,
+    edge: &Edge,
+    signals: &mut Signals,
+) {
     let end = Instant::now() + settings.at_most;
     tracing::info!(reason = ?stop, at_most_seconds = settings.at_most.as_secs(), "draining: readiness is false from now on");
     state.0.store(true, Ordering::Relaxed);

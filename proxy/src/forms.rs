@@ -75,10 +75,9 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let body = infer::body(session, request, memory).await?;
     let mut stopwatch = Stopwatch::start();
     let (live, model, version) = (request.live.clone(), served.name.clone(), path.version.map(str::to_owned));
-    let (asked, form) = infer::decode(body.len(), move || {
-        Ok(v2::decode_request(&model, version.as_deref(), body, json_length, &live.snapshot.decode)?)
-    })
-    .await?;
+    let (asked, form) =
+        infer::decode(body.len(), move || Ok(v2::decode_request(&model, version.as_deref(), body, json_length, &live.snapshot.decode)?))
+            .await?;
     let id = asked.id.clone();
     let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode)?;
     request.rows = Some(rows);
@@ -86,7 +85,7 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let mut response = infer::answer(session, request, &served, ticket).await?;
     let mut stopwatch = Stopwatch::start();
     response.id = id;
-    let labels = |output: &str, index: usize| served.label(output, index);
+    let labels = |output: &str, index: usize| ready.label(output, index);
     let answer = Answer::inference(v2::encode_response(&response, &form, &labels)?);
     request.stages.encode = stopwatch.lap();
     Ok(answer)

@@ -60,10 +60,9 @@ impl Gateway {
         let found = route(&*live, &method, &path);
         let is_probe = matches!(found, Ok(Route::Live | Route::Ready | Route::Short(Short::Health)));
         // Whoever asks if Forebay lives has no key and no patience.
-        if !is_probe {
-            self.admit(session, request)?;
-        }
+        let admitted = if is_probe { Ok(()) } else { self.admit(session, request) };
         request.stages.admit = Some(request.began.elapsed());
+        admitted?;
         match found? {
             Route::Upstream => {
                 request.label = Label::Upstream;
@@ -101,7 +100,8 @@ impl Gateway {
         match verdict {
             Verdict::Admit(admission) => {
                 self.metrics.admitted();
-                request.standings = admission.into_standings();
+                request.standings.clone_from(&admission.standings);
+                request.admission = Some(admission);
                 Ok(())
             }
             Verdict::Deny(denial) => {
@@ -114,6 +114,11 @@ impl Gateway {
 
     async fn refuse(&self, session: &mut Session, request: &mut Request, rejection: &Rejection) -> pingora::Result<bool> {
         request.rejected = Some(rejection.label());
+        if let Some(admission) = request.admission.take()
+            && rejection.status().is_server_error()
+        {
+            admission.give_back();
+        }
         match rejection {
             Rejection::CallerLeft => return Err(Error::explain(ErrorType::ConnectionClosed, "the caller left").into_down()),
             // Where a message ends that could be read in two ways, nobody knows.
@@ -156,7 +161,12 @@ impl ProxyHttp for Gateway {
         upstream::peer(session.req_header(), &request.live).await
     }
 
-    async fn upstream_request_filter(&self, _session: &mut Session, head: &mut RequestHeader, request: &mut Request) -> pingora::Result<()> {
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut RequestHeader,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
         if let Some(trace) = &request.trace {
             head.insert_header(REQUEST_ID, trace.request_id.as_str())?;
             head.insert_header(TRACEPARENT, trace.traceparent.as_str())?;
@@ -191,4 +201,3 @@ impl ProxyHttp for Gateway {
         self.recorder.record(session, request, &self.metrics);
     }
 }
-

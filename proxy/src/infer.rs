@@ -50,7 +50,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Rejection> + 
 
 /// Checks a request against the model and queues it.
 pub(crate) fn submit(served: &Served, ready: &Ready, request: InferRequest, limits: &DecodeLimits) -> Result<(Ticket, usize), Rejection> {
-    let rows = check::check(&request, &ready.metadata, &served.meaning, limits)?;
+    let rows = check::check(&request, &ready.metadata, &ready.meaning, limits)?;
     if let Some(max_rows) = ready.max_rows
         && rows > max_rows
         && served.config.larger_than_batch == LargerThanBatch::Refuse

@@ -15,6 +15,7 @@ use forebay_identity::{Identifier, Principal};
 use forebay_limit::Limiter;
 use forebay_mesh_config::Snapshot;
 use forebay_mesh_config::models::{Model, Source, Upstream};
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
@@ -50,8 +51,11 @@ impl Live {
             let kept = previous.filter(|_| same_runtime).and_then(|p| p.by_name.get(&model.name)).filter(|s| s.config == *model);
             models.push(match kept {
                 Some(kept) => kept.clone(),
-                None => serve(model, &snapshot, makings).await?,
+                None => serve(model, &snapshot, previous, makings).await?,
             });
+        }
+        if let Some(previous) = previous {
+            settle(&models, previous).await;
         }
         let limiter = match previous {
             Some(previous) if previous.snapshot.limits == snapshot.limits => previous.limiter.clone(),
@@ -69,6 +73,10 @@ impl Live {
 
     pub(crate) fn served(&self, name: &str) -> Option<&Arc<Served>> {
         self.by_name.get(name)
+    }
+
+    fn can_be_asked(&self, name: &str) -> bool {
+        self.served(name).is_some_and(|served| served.ready().is_ok())
     }
 
     /// The model that short forms speak of.
@@ -104,23 +112,32 @@ impl Live {
     }
 }
 
+/// Waits for models that take the place of a ready one, so that changing a setting of theirs costs nobody an answer. A backend that does
+/// not answer in time is no reason to keep the configuration back.
+async fn settle(models: &[Arc<Served>], previous: &Live) {
+    /// Most probes take milliseconds; whoever changed the file sees it in force within this.
+    const LONGEST: Duration = Duration::from_secs(2);
+    let replacing = models.iter().filter(|model| previous.can_be_asked(&model.name)).map(|model| model.when_ready());
+    let _in_time = tokio::time::timeout(LONGEST, join_all(replacing)).await;
+}
+
 /// Starts serving one model.
-async fn serve(model: &Model, snapshot: &Snapshot, makings: &Makings) -> anyhow::Result<Arc<Served>> {
+async fn serve(model: &Model, snapshot: &Snapshot, previous: Option<&Live>, makings: &Makings) -> anyhow::Result<Arc<Served>> {
     let (metrics, around) = (&makings.metrics, &makings.around);
     let Source::Repository(repository) = &model.source else {
         let (served, unused) = Served::behind(model)?;
         // What a batch may answer has the bounds of what all requests may ask.
         let client = served.client(snapshot.listen.limits.bodies_in_memory)?.context("a backend without an address")?;
-        metrics.model_ready(&model.name, false);
+        if !previous.is_some_and(|previous| previous.can_be_asked(&model.name)) {
+            metrics.model_ready(&model.name, false);
+        }
         let watching = probe::watch(Arc::downgrade(&served), unused, client, metrics.clone(), around.clone());
         around.tasks.spawn_on(watching, &around.runtime);
         return Ok(served);
     };
     let (config, repository, runtime, surroundings) = (model.clone(), repository.clone(), snapshot.runtime.clone(), around.clone());
-    let began = Instant::now();
     let loading = move || Served::load(&config, &repository, &runtime, &surroundings);
     let served = around.runtime.spawn_blocking(loading).await.context("loading was interrupted")??;
-    tracing::info!(model = model.name, seconds = began.elapsed().as_secs_f32(), "the model is loaded, checked and warm");
     metrics.model_ready(&model.name, true);
     Ok(served)
 }

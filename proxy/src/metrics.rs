@@ -92,7 +92,11 @@ impl Metrics {
                 "forebay_config_accepted",
                 "1 when the configuration on disk is the one in force, 0 when its last change was refused.",
             )?,
-            config_reloads: counter("forebay_config_reloads_total", "Changes of the configuration, by result (accepted, refused).", &["result"])?,
+            config_reloads: counter(
+                "forebay_config_reloads_total",
+                "Changes of the configuration, by result (accepted, refused).",
+                &["result"],
+            )?,
             config_loaded,
             log_dropped: gauge("forebay_log_lines_dropped", "Log lines lost because nobody took them fast enough.")?,
             registry,

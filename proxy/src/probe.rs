@@ -20,7 +20,13 @@ use crate::served::Served;
 const SOON: Duration = Duration::from_millis(200);
 
 /// Probes the backend of `served` until nobody uses the model any more.
-pub(crate) async fn watch(served: Weak<Served>, unused: CancellationToken, client: HttpBackend, metrics: Arc<Metrics>, around: Surroundings) {
+pub(crate) async fn watch(
+    served: Weak<Served>,
+    unused: CancellationToken,
+    client: HttpBackend,
+    metrics: Arc<Metrics>,
+    around: Surroundings,
+) {
     let Some((probe, suspected)) = served.upgrade().map(|s| (s.config.probe.clone(), s.suspected.clone())) else { return };
     let mut health = Health::new(probe.down_after, probe.up_after);
     loop {
@@ -80,8 +86,7 @@ fn observe(
     }
     match (changed, seen) {
         (Some(State::Up), Ok(Some(Introduction { metadata, takes_binary }))) => {
-            served.becomes_ready(metadata, None, Arc::new(client.clone().with_binary(takes_binary)), around);
-            tracing::info!(model = &*served.name, takes_binary, "the model is ready");
+            become_ready(served, metadata, client.clone().with_binary(takes_binary), around);
         }
         (Some(State::Down), _) => {
             let reason = failure.unwrap_or_default();
@@ -90,5 +95,18 @@ fn observe(
         }
         _ => {}
     }
-    metrics.model_ready(&served.name, health.state() == State::Up);
+    metrics.model_ready(&served.name, served.ready().is_ok());
+}
+
+fn become_ready(served: &Served, metadata: ModelMetadata, client: HttpBackend, around: &Surroundings) {
+    match served.manifest_for(&metadata) {
+        Ok(manifest) => {
+            served.becomes_ready(metadata, manifest, Arc::new(client), around);
+            tracing::info!(model = &*served.name, "the model is ready");
+        }
+        Err(problems) => {
+            tracing::error!(model = &*served.name, %problems, "the manifest does not fit what the server says of its model");
+            served.becomes_unready(format!("its manifest does not fit its server: {problems}"));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use forebay_identity::Unidentified;
 use forebay_limit::{Denial, ceil_seconds};
 use forebay_protocol::{DecodeError, DecodeErrorKind};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 /// Registered by draft-ietf-httpapi-ratelimit-headers for callers over their quota.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
@@ -21,37 +21,95 @@ const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#qu
 #[derive(Clone, Debug)]
 pub(crate) enum Rejection {
     /// The head could be read in two ways, or in none.
-    BadHead { detail: &'static str },
-    HeadTooLarge { limit: usize },
-    TooManyHeaders { limit: usize },
+    BadHead {
+        detail: &'static str,
+    },
+    HeadTooLarge {
+        limit: usize,
+    },
+    TooManyHeaders {
+        limit: usize,
+    },
     HeadTimedOut,
     UnmetExpectation,
     /// A credential that nobody here knows.
-    Unidentified { detail: &'static str },
+    Unidentified {
+        detail: &'static str,
+    },
     OverQuota(Denial),
     TooManyInFlight,
     NotFound,
-    UnknownModel { model: String },
-    UnknownVersion { model: String, version: String },
+    UnknownModel {
+        model: String,
+    },
+    UnknownVersion {
+        model: String,
+        version: String,
+    },
     /// Understood, and not offered.
-    NotOffered { detail: &'static str },
-    MethodNotAllowed { allow: &'static str },
-    BodyTooLarge { limit: usize },
+    NotOffered {
+        detail: &'static str,
+    },
+    MethodNotAllowed {
+        allow: &'static str,
+    },
+    BodyTooLarge {
+        limit: usize,
+    },
     BodyTimedOut,
-    BodyBroken { detail: String },
-    OutOfMemory { limit: usize },
+    BodyBroken {
+        detail: String,
+    },
+    OutOfMemory {
+        limit: usize,
+    },
     UnknownCoding,
     Decode(DecodeError),
     /// The model cannot be asked now.
-    NotReady { model: Arc<str>, detail: String },
-    QueueFull { rows_waiting: usize, retry_after: Duration },
-    TimedOut { after: Duration },
+    NotReady {
+        model: Arc<str>,
+        detail: String,
+    },
+    QueueFull {
+        rows_waiting: usize,
+        retry_after: Duration,
+    },
+    TimedOut {
+        after: Duration,
+    },
     Backend(BackendError),
     /// The server behind us cannot be reached or broke off.
-    Upstream { detail: &'static str },
+    Upstream {
+        detail: &'static str,
+    },
     /// The caller left; nobody reads the answer.
     CallerLeft,
-    Internal { detail: &'static str },
+    Internal {
+        detail: &'static str,
+    },
+}
+
+/// The body of a refusal (RFC 9457 section 3), with the members that this kind of problem has.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    /// Where in the request's JSON the mistake is (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_waiting: Option<usize>,
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    /// The Open Inference Protocol's name for the detail. Its clients show nothing else, so that this also says where.
+    error: &'a str,
 }
 
 /// A row of the table.
@@ -136,29 +194,26 @@ impl Rejection {
     pub(crate) fn problem(&self, request_id: Option<&str>) -> Bytes {
         let Row(status, label, title) = self.row();
         let detail = self.detail();
-        let mut problem = Map::new();
-        let kind = match self {
-            Self::OverQuota(_) => QUOTA_EXCEEDED.to_owned(),
-            _ => format!("urn:forebay:problem:{label}"),
+        let error = match self {
+            Self::Decode(error) if !error.pointer.is_empty() => format!("{}: {detail}", error.pointer),
+            _ => detail.clone(),
         };
-        problem.insert("type".to_owned(), kind.into());
-        problem.insert("title".to_owned(), title.into());
-        problem.insert("status".to_owned(), status.into());
-        problem.insert("detail".to_owned(), detail.clone().into());
-        if let Some(id) = request_id {
-            problem.insert("request_id".to_owned(), id.into());
-        }
-        if let Some(wait) = self.retry_after() {
-            problem.insert("retry_after_ms".to_owned(), u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).into());
-        }
-        match self {
-            Self::Decode(error) => drop(problem.insert("pointer".to_owned(), error.pointer.clone().into())),
-            Self::OverQuota(denial) => drop(problem.insert("violated-policies".to_owned(), json!([&*denial.quota]))),
-            Self::QueueFull { rows_waiting, .. } => drop(problem.insert("rows_waiting".to_owned(), (*rows_waiting).into())),
-            _ => {}
-        }
-        problem.insert("error".to_owned(), detail.into());
-        serde_json::to_vec(&Value::Object(problem)).unwrap_or_default().into()
+        let problem = Problem {
+            kind: match self {
+                Self::OverQuota(_) => QUOTA_EXCEEDED.to_owned(),
+                _ => format!("urn:forebay:problem:{label}"),
+            },
+            title,
+            status,
+            detail: &detail,
+            pointer: if let Self::Decode(error) = self { Some(&error.pointer) } else { None },
+            retry_after_ms: self.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            rows_waiting: if let Self::QueueFull { rows_waiting, .. } = self { Some(*rows_waiting) } else { None },
+            violated_policies: if let Self::OverQuota(denial) = self { Some([&*denial.quota]) } else { None },
+            request_id,
+            error: &error,
+        };
+        serde_json::to_vec(&problem).unwrap_or_default().into()
     }
 
     /// What happened and what to do about it, in a sentence.

@@ -80,8 +80,7 @@ impl Reloader {
 /// Some settings are used once, at the start.
 fn warn_of_restarts(before: &Snapshot, after: &Snapshot) {
     let (b, a) = (&before.listen, &after.listen);
-    for (key, changed) in
-        [("listen.api", b.api != a.api), ("listen.admin", b.admin != a.admin), ("listen.threads", b.threads != a.threads)]
+    for (key, changed) in [("listen.api", b.api != a.api), ("listen.admin", b.admin != a.admin), ("listen.threads", b.threads != a.threads)]
     {
         if changed {
             tracing::warn!(key, "this change takes effect with the next start");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_identity::Principal;
-use forebay_limit::Standing;
+use forebay_limit::{Admission, Standing};
 
 use crate::body::Held;
 use crate::edge::Connection;
@@ -77,6 +77,9 @@ pub(crate) struct Request {
     pub(crate) connection: Option<Connection>,
     pub(crate) trace: Option<Trace>,
     pub(crate) principal: Option<Principal>,
+    /// What the limiter took for this request; given back when it is not the caller who fails.
+    pub(crate) admission: Option<Admission>,
+    /// What is left of each quota.
     pub(crate) standings: Vec<Standing>,
     pub(crate) permit: Option<Permit>,
     pub(crate) label: Label,
@@ -98,6 +101,7 @@ impl Request {
             connection: None,
             trace: None,
             principal: None,
+            admission: None,
             standings: Vec::new(),
             permit: None,
             label: Label::None,
@@ -114,8 +118,7 @@ impl Request {
     pub(crate) fn server_timing(&self) -> String {
         use std::fmt::Write;
         let s = &self.stages;
-        let stages =
-            [("admit", s.admit), ("read", s.read), ("decode", s.decode), ("queue", s.queue), ("run", s.run), ("encode", s.encode)];
+        let stages = [("admit", s.admit), ("read", s.read), ("decode", s.decode), ("queue", s.queue), ("run", s.run), ("encode", s.encode)];
         let mut field = String::with_capacity(128);
         for (name, took) in stages.into_iter().filter_map(|(name, took)| took.map(|t| (name, t))) {
             // Writing to a String cannot fail.

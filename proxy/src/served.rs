@@ -12,10 +12,11 @@ use anyhow::Context;
 use arc_swap::ArcSwapOption;
 use forebay_batch::backend::{HttpBackend, Running, Target};
 use forebay_batch::{Backend, BackendError, Batcher, Permit, Policy, Surroundings};
+use forebay_mesh_config::Problems;
 use forebay_mesh_config::models::{Model, Source, Upstream};
 use forebay_mesh_config::runtime::Runtime;
 use forebay_protocol::{InferRequest, Meaning, ModelMetadata};
-use forebay_runtime::{LoadedModel, RunError};
+use forebay_runtime::{LoadedModel, Manifest, RunError, read_manifest, read_manifest_for};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,9 +28,18 @@ const MAX_ROWS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) metadata: ModelMetadata,
+    pub(crate) meaning: Meaning,
     pub(crate) batcher: Batcher,
     /// `None`: rows of different requests are not joined.
     pub(crate) max_rows: Option<usize>,
+}
+
+impl Ready {
+    /// The name of a class of the output that holds the scores.
+    pub(crate) fn label(&self, output: &str, index: usize) -> Option<&str> {
+        let classes = self.meaning.classes.as_ref().filter(|classes| classes.output == output)?;
+        classes.labels.get(index).map(String::as_str)
+    }
 }
 
 /// A declared model.
@@ -37,8 +47,9 @@ pub(crate) struct Ready {
 pub(crate) struct Served {
     pub(crate) name: Arc<str>,
     pub(crate) config: Model,
-    pub(crate) meaning: Meaning,
     ready: ArcSwapOption<Ready>,
+    /// Wakes whoever waits for it to be ready.
+    turned_ready: Notify,
     /// Why it is not ready.
     reason: Mutex<String>,
     /// Wakes the prober when a run found the backend gone.
@@ -52,29 +63,28 @@ impl Served {
     pub(crate) fn load(config: &Model, repository: &Path, runtime: &Runtime, around: &Surroundings) -> anyhow::Result<Arc<Self>> {
         let loaded = forebay_runtime::load(repository, &config.name, runtime, config.concurrency)
             .with_context(|| format!("model {:?} cannot be loaded", config.name))?;
-        let (metadata, meaning) = (loaded.metadata().clone(), loaded.meaning().clone());
-        let manifest_rows = loaded.max_rows().map(|n| n.get() as usize);
-        let served = Served::new(config, meaning, None);
-        served.becomes_ready(metadata, manifest_rows, Arc::new(InProcess(loaded)), around);
+        let metadata = loaded.metadata().clone();
+        let manifest = Manifest { max_rows: loaded.max_rows(), meaning: loaded.meaning().clone() };
+        let served = Served::new(config, None);
+        served.becomes_ready(metadata, manifest, Arc::new(InProcess(loaded)), around);
         Ok(Arc::new(served))
     }
 
-    /// A model behind a backend, together with what ends when the model is not used any more.
+    /// A model behind a backend, together with what is cancelled when the model is not used any more.
     pub(crate) fn behind(config: &Model) -> anyhow::Result<(Arc<Self>, CancellationToken)> {
-        let meaning = match &config.manifest {
-            Some(file) => forebay_runtime::read_manifest(file).context("the manifest cannot be used")?.meaning,
-            None => Meaning::default(),
-        };
+        if let Some(file) = &config.manifest {
+            read_manifest(file).context("the manifest cannot be used")?;
+        }
         let unused = CancellationToken::new();
-        Ok((Arc::new(Served::new(config, meaning, Some(unused.clone().drop_guard()))), unused))
+        Ok((Arc::new(Served::new(config, Some(unused.clone().drop_guard()))), unused))
     }
 
-    fn new(config: &Model, meaning: Meaning, prober: Option<DropGuard>) -> Self {
+    fn new(config: &Model, prober: Option<DropGuard>) -> Self {
         Served {
             name: config.name.as_str().into(),
             config: config.clone(),
-            meaning,
             ready: ArcSwapOption::empty(),
+            turned_ready: Notify::new(),
             reason: Mutex::new("its backend has not answered yet".to_owned()),
             suspected: Arc::default(),
             _prober: prober,
@@ -86,16 +96,15 @@ impl Served {
         self.ready.load_full().ok_or_else(|| self.reason.lock().clone())
     }
 
+    /// What the configured manifest says of a backend's model, held against what its server says.
+    pub(crate) fn manifest_for(&self, metadata: &ModelMetadata) -> Result<Manifest, Problems> {
+        self.config.manifest.as_ref().map_or_else(|| Ok(Manifest::default()), |file| read_manifest_for(file, metadata))
+    }
+
     /// The model can be asked from now on.
-    pub(crate) fn becomes_ready(
-        &self,
-        metadata: ModelMetadata,
-        rows: Option<usize>,
-        backend: Arc<dyn Backend>,
-        around: &Surroundings,
-    ) {
+    pub(crate) fn becomes_ready(&self, metadata: ModelMetadata, manifest: Manifest, backend: Arc<dyn Backend>, around: &Surroundings) {
         let joins = metadata.has_batch_dimension();
-        let max_rows = self.config.max_rows.map(|n| n.get() as usize).or(rows).unwrap_or(MAX_ROWS).max(1);
+        let max_rows = self.config.max_rows.or(manifest.max_rows).map_or(MAX_ROWS, |n| n.get() as usize);
         let policy = Policy {
             max_rows: NonZeroUsize::new(max_rows).unwrap_or(NonZeroUsize::MIN),
             joins,
@@ -104,19 +113,25 @@ impl Served {
             run_timeout: self.config.timeout,
         };
         let batcher = Batcher::start(&self.name, policy, backend, around);
-        self.ready.store(Some(Arc::new(Ready { metadata, batcher, max_rows: joins.then_some(max_rows) })));
+        self.ready.store(Some(Arc::new(Ready { metadata, meaning: manifest.meaning, batcher, max_rows: joins.then_some(max_rows) })));
+        self.turned_ready.notify_waiters();
+    }
+
+    /// Waits until the model can be asked.
+    pub(crate) async fn when_ready(&self) {
+        loop {
+            let turned = self.turned_ready.notified();
+            if self.ready.load().is_some() {
+                return;
+            }
+            turned.await;
+        }
     }
 
     /// The model cannot be asked from now on. Requests that run already end as they may.
     pub(crate) fn becomes_unready(&self, reason: String) {
         *self.reason.lock() = reason;
         self.ready.store(None);
-    }
-
-    /// The name of a class of the output that holds the scores.
-    pub(crate) fn label(&self, output: &str, index: usize) -> Option<&str> {
-        let classes = self.meaning.classes.as_ref().filter(|classes| classes.output == output)?;
-        classes.labels.get(index).map(String::as_str)
     }
 
     /// The client of this model's backend; `None` for a model in this process.

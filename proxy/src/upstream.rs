@@ -44,9 +44,10 @@ fn is_grpc(head: &RequestHeader) -> bool {
 pub(crate) fn rejection(error: &Error) -> Rejection {
     match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => Rejection::BodyTimedOut,
-        (ErrorSource::Downstream, ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout | ErrorType::ConnectionClosed) => {
-            Rejection::CallerLeft
-        }
+        (
+            ErrorSource::Downstream,
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout | ErrorType::ConnectionClosed,
+        ) => Rejection::CallerLeft,
         (ErrorSource::Downstream, _) => Rejection::BodyBroken { detail: "the request cannot be passed on as it is framed".to_owned() },
         (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Rejection::Upstream { detail: "it took too long" },
         (ErrorSource::Upstream, ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError) => {

@@ -28,22 +28,22 @@ const SLOWEST: f64 = 1700.0;
 const FASTEST: f64 = 1975.0;
 
 /// One run through Forebay, and what the accelerator saw of it.
-pub(super) struct Measured {
-    pub(super) report: Report,
+struct Measured {
+    report: Report,
     stats: Stats,
 }
 
 /// How one run is made.
 #[derive(Clone, Copy, Debug)]
-struct Load {
-    rate: f64,
-    seconds: Duration,
-    seed: u64,
-    spin: bool,
+pub(super) struct Load {
+    pub(super) rate: f64,
+    pub(super) seconds: Duration,
+    pub(super) seed: u64,
+    pub(super) spin: bool,
 }
 
 impl Load {
-    fn send(self, what: &str, target: &Target) -> anyhow::Result<Report> {
+    pub(super) fn send(self, what: &str, target: &Target) -> anyhow::Result<Report> {
         let fields = [KEY_FIELD.to_owned()];
         let mut payload = Tensors::new(std::slice::from_ref(target), "sim", TensorForm::Json, 1, self.seed, &fields);
         let what = format!("{what}, Poisson {} a second for {:?}, seed {}", self.rate, self.seconds, self.seed);
@@ -62,7 +62,7 @@ pub(super) fn send(what: String, target: &Target, pace: Pace, spin: bool, payloa
 /// A new accelerator and a new Forebay, warmed and measured.
 fn measure(rig: &Rig, load: Load) -> anyhow::Result<Measured> {
     let accelerator = rig.accelerator()?;
-    let forebay = rig.forebay(&accelerator.target, &accelerator.target)?;
+    let forebay = rig.forebay(&accelerator.target, &accelerator.target)?.part;
     let warm_up = Load { seconds: WARM_UP.min(load.seconds), seed: load.seed + 100, spin: false, ..load };
     warm_up.send("warming up", &forebay.target)?;
     rig::reset(&accelerator)?;
@@ -82,95 +82,106 @@ pub(super) fn busy(rig: &Rig, effort: &Effort) -> anyhow::Result<Vec<Finding>> {
     let shares: Vec<String> = runs.iter().map(|run| format!("{:.2}", run.report.within.share * 100.0)).collect();
     let (failed, wrong) = failures(&runs);
     let run = median(runs, |run| run.report.within.share).context("nothing was measured")?;
-    let (report, stats) = (&run.report, &run.stats);
-    plot::write(&effort.results.join("busy.svg"), report)?;
-    std::fs::write(effort.results.join("busy.json"), serde_json::to_vec_pretty(&(report, stats))?)?;
-    let (share, turnaround) = (report.within.share, stats.turnaround_us);
-    let latency = &report.latency_ms;
-    Ok(vec![
+    plot::write(&effort.results.join("busy.svg"), &run.report)?;
+    std::fs::write(effort.results.join("busy.json"), serde_json::to_vec_pretty(&(&run.report, &run.stats))?)?;
+    let share = Finding { point: format!("within 50 ms at {rate:.0}/s"), failed, wrong, ..run.share(&shares.join(" ")) };
+    Ok(vec![share, run.turnaround()])
+}
+
+impl Measured {
+    fn share(&self, seeds: &str) -> Finding {
+        let (share, latency) = (self.report.within.share, &self.report.latency_ms);
+        let (rows, late) = (self.stats.mean_rows, self.report.lateness_us.p99);
+        let (p50, p99, p99_9) = (latency.p50, latency.p99, latency.p99_9);
         Finding {
-            point: format!("within 50 ms at {rate:.0}/s"),
             target: format!("≥ {:.1} %", LEAST_SHARE * 100.0),
             measured: format!("{:.2} %", share * 100.0),
             value: share * 100.0,
             met: share >= LEAST_SHARE,
             detail: format!(
-                "seeds {} %; median seed: p50 {:.1} p99 {:.1} p99.9 {:.1} ms, {:.1} rows a batch; sent late p99 {:.0} us",
-                shares.join(" "),
-                latency.p50,
-                latency.p99,
-                latency.p99_9,
-                stats.mean_rows,
-                report.lateness_us.p99,
+                "seeds {seeds} %; median: p50 {p50:.1} p99 {p99:.1} p99.9 {p99_9:.1} ms, {rows:.1} rows a batch; sent late p99 {late:.0} us"
             ),
-            failed,
-            wrong,
-        },
+            ..Finding::default()
+        }
+    }
+
+    fn turnaround(&self) -> Finding {
+        let (turnaround, error) = (self.stats.turnaround_us, self.stats.service_error_us);
+        let (count, p50, p99, outside) = (turnaround.count, turnaround.p50, turnaround.p99, self.stats.outside_us.mean);
+        let (error_p50, error_p99) = (error.p50, error.p99);
         Finding {
             point: "turnaround between batches".into(),
             target: format!("< {MOST_TURNAROUND_US:.0} us"),
             measured: format!("{:.0} us", turnaround.mean),
             value: turnaround.mean,
-            met: turnaround.count > 0 && turnaround.mean < MOST_TURNAROUND_US,
+            met: count > 0 && turnaround.mean < MOST_TURNAROUND_US,
             detail: format!(
-                "mean of {}; p50 {:.0} p99 {:.0}; outside the accelerator {:.0}; service times too long by p50 {:.1} p99 {:.1} us",
-                turnaround.count,
-                turnaround.p50,
-                turnaround.p99,
-                stats.outside_us.mean,
-                stats.service_error_us.p50,
-                stats.service_error_us.p99,
+                "mean of {count}; p50 {p50:.0} p99 {p99:.0}, of it outside the accelerator {outside:.0}; runs too long by p50 {error_p50:.1} p99 {error_p99:.1} us"
             ),
             ..Finding::default()
-        },
-    ])
+        }
+    }
 }
 
 /// The largest rate whose p99, in the median of the seeds, is at most 50 ms.
 pub(super) fn sweep(rig: &Rig, effort: &Effort) -> anyhow::Result<Finding> {
     let limit_ms = LIMIT.as_secs_f64() * 1000.0;
-    let (mut tried, mut best, mut failed, mut wrong) = (Vec::new(), 0.0, 0, 0);
-    let mut rate = LEAST_RATE;
-    loop {
+    let (mut tried, mut failed, mut wrong) = (Vec::new(), 0, 0);
+    let mut search = Search::default();
+    while let Some(rate) = search.next() {
         let runs = over_seeds(rig, effort, effort.rate(rate))?;
         let (f, w) = failures(&runs);
         (failed, wrong) = (failed + f, wrong + w);
-        let p99 = median(runs, |run| run.report.latency_ms.p99).map_or(f64::INFINITY, |run| run.report.latency_ms.p99);
+        let run = median(runs, |run| run.report.latency_ms.p99).context("nothing was measured")?;
+        let p99 = run.report.latency_ms.p99;
         tried.push(format!("{:.0}/s {p99:.1} ms", effort.rate(rate)));
-        let climbing = best > 0.0 || rate == LEAST_RATE;
-        match (p99 <= limit_ms, climbing) {
-            (true, true) => {
-                best = rate;
-                rate += STEP;
-            }
-            (true, false) => {
-                best = rate;
-                break;
-            }
-            // Once a rate was held, the first that is not ends the climb.
-            (false, true) if best > 0.0 => break,
-            (false, _) => rate -= STEP,
-        }
-        if effort.smoke || !(SLOWEST..=FASTEST).contains(&rate) {
+        search.tried(rate, p99 <= limit_ms && run.report.failed == 0);
+        if effort.smoke {
             break;
         }
     }
+    let best = search.held.unwrap_or(0.0);
     Ok(Finding {
         point: "largest rate with p99 ≤ 50 ms".into(),
         target: format!("≥ {LEAST_RATE:.0}/s"),
-        measured: format!("{best:.0}/s"),
+        measured: format!("{:.0}/s", effort.rate(best)),
         value: best,
         met: best >= LEAST_RATE,
         detail: format!("p99, median of {} seeds: {}", effort.seeds.len(), tried.join(", ")),
-        failed,
+        // At rates that are too high, refusals are the right answer; only wrong ones are not.
+        failed: if effort.smoke { failed } else { 0 },
         wrong,
     })
+}
+
+/// Looks for the largest rate that is held: from the promised one up while it is, else down until one is.
+#[derive(Debug, Default)]
+struct Search {
+    held: Option<f64>,
+    lost: Option<f64>,
+}
+
+impl Search {
+    /// The next rate to try.
+    fn next(&self) -> Option<f64> {
+        let rate = match (self.held, self.lost) {
+            (None, None) => LEAST_RATE,
+            (Some(held), None) => held + STEP,
+            (None, Some(lost)) => lost - STEP,
+            (Some(_), Some(_)) => return None,
+        };
+        (SLOWEST..=FASTEST).contains(&rate).then_some(rate)
+    }
+
+    fn tried(&mut self, rate: f64, held: bool) {
+        *(if held { &mut self.held } else { &mut self.lost }) = Some(rate);
+    }
 }
 
 /// 5 a second: what a lone request waits, beside the accelerator asked directly in the same run.
 pub(super) fn calm(rig: &Rig, effort: &Effort) -> anyhow::Result<Finding> {
     let accelerator = rig.accelerator()?;
-    let forebay = rig.forebay(&accelerator.target, &accelerator.target)?;
+    let forebay = rig.forebay(&accelerator.target, &accelerator.target)?.part;
     let (mut through, mut direct) = (Vec::new(), Vec::new());
     for &seed in &effort.seeds {
         let load = Load { rate: 5.0, seconds: effort.seconds, seed, spin: true };
@@ -199,4 +210,27 @@ pub(super) fn calm(rig: &Rig, effort: &Effort) -> anyhow::Result<Finding> {
 
 fn failures(runs: &[Measured]) -> (u64, u64) {
     runs.iter().fold((0, 0), |(failed, wrong), run| (failed + run.report.failed, wrong + run.report.wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rates that are tried where those up to `limit` are held, and what is found.
+    fn search(limit: f64) -> (Vec<f64>, Option<f64>) {
+        let (mut search, mut tried) = (Search::default(), Vec::new());
+        while let Some(rate) = search.next() {
+            tried.push(rate);
+            search.tried(rate, rate <= limit);
+        }
+        (tried, search.held)
+    }
+
+    #[test]
+    fn the_search_climbs_while_rates_are_held_and_descends_until_one_is() {
+        assert_eq!(search(1880.0), (vec![1850.0, 1875.0, 1900.0], Some(1875.0)));
+        assert_eq!(search(1810.0), (vec![1850.0, 1825.0, 1800.0], Some(1800.0)));
+        assert_eq!(search(9999.0).1, Some(FASTEST));
+        assert_eq!(search(0.0), (vec![1850.0, 1825.0, 1800.0, 1775.0, 1750.0, 1725.0, 1700.0], None));
+    }
 }

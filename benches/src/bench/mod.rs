@@ -3,6 +3,7 @@
 //! Every part is a process of its own on loopback, so that what it costs is read from the kernel. A point that is compared is measured in
 //! turns (A B A B) in one run, so that a machine that gets slower meanwhile is slower for both.
 
+mod change;
 mod cost;
 mod finding;
 mod latency;
@@ -49,6 +50,10 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<Ended> {
     if wanted(Point::Cost) {
         findings.push(cost::pass_through(&rig, &effort)?);
         findings.push(cost::coalesced(&rig, &effort)?);
+    }
+    if wanted(Point::Change) {
+        findings.push(change::reloads(&rig, &effort)?);
+        findings.push(change::drain(&rig, &effort)?);
     }
     std::io::stdout().write_all(finding::table(&findings, effort.smoke).as_bytes())?;
     fs::write(effort.results.join("findings.json"), serde_json::to_vec_pretty(&findings)?)?;

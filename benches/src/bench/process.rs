@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client;
 use crate::target::Target;
@@ -77,6 +78,23 @@ impl Process {
                 bail!("{} was not ready after {PATIENCE:?}:\n{}", self.name, self.printed(Part::Last));
             }
             std::thread::sleep(LOOK);
+        }
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process has this number")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+        let end = Instant::now() + within;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) => return Ok(status),
+                None if Instant::now() > end => bail!("{} had not ended after {within:?}:\n{}", self.name, self.printed(Part::Last)),
+                None => std::thread::sleep(LOOK),
+            }
         }
     }
 

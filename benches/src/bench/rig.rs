@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
@@ -16,8 +17,12 @@ use crate::target::Target;
 
 /// The key whose digest is in peers/forebay.yaml.
 pub(super) const KEY_FIELD: &str = "x-api-key: fb_benchmarks-only-0000000000000000";
-/// What Forebay prints before the address of its API.
+/// What Forebay prints before its addresses.
 const API: &str = "  API  ";
+const ADMIN: &str = "  admin  ";
+/// How long Forebay still serves new connections after SIGTERM: its default, and what a smoke test has time for.
+const READY_FALSE_FOR: Duration = Duration::from_secs(5);
+const READY_FALSE_FOR_SMOKE: Duration = Duration::from_millis(1500);
 const FOREBAY: &str = include_str!("../../peers/forebay.yaml");
 const ENVOY: &str = include_str!("../../peers/envoy.yaml");
 /// Where `make` puts the peers that come from PyPI.
@@ -30,6 +35,7 @@ pub(super) struct Rig {
     forebay: PathBuf,
     envoy: Option<PathBuf>,
     threads: usize,
+    pub(super) ready_false_for: Duration,
     folder: TempDir,
 }
 
@@ -38,6 +44,14 @@ pub(super) struct Rig {
 pub(super) struct Part {
     pub(super) process: Process,
     pub(super) target: Target,
+}
+
+/// Forebay, and what it was started with.
+#[derive(Debug)]
+pub(super) struct Forebay {
+    pub(super) part: Part,
+    pub(super) admin: Target,
+    pub(super) text: String,
 }
 
 impl Rig {
@@ -49,37 +63,46 @@ impl Rig {
             bail!("there is no {}: build it (cargo build --release -p forebay), or name it with --forebay", forebay.display());
         }
         let folder = tempfile::tempdir().context("cannot make a folder for what the parts write")?;
-        Ok(Rig { own, forebay, envoy: arguments.envoy.clone().or_else(find_envoy), threads: arguments.threads, folder })
+        let envoy = arguments.envoy.clone().or_else(find_envoy);
+        let ready_false_for = if arguments.smoke { READY_FALSE_FOR_SMOKE } else { READY_FALSE_FOR };
+        Ok(Rig { own, forebay, envoy, threads: arguments.threads, ready_false_for, folder })
     }
 
     pub(super) fn accelerator(&self) -> anyhow::Result<Part> {
-        self.own_part("accelerator")
+        self.own_part("accelerator", &["--tell", "0"])
     }
 
     /// An upstream that answers 200 bytes to everything.
     pub(super) fn upstream(&self) -> anyhow::Result<Part> {
-        self.own_part("static")
+        self.own_part("static", &[])
     }
 
-    fn own_part(&self, name: &'static str) -> anyhow::Result<Part> {
+    fn own_part(&self, name: &'static str, arguments: &[&str]) -> anyhow::Result<Part> {
         let mut command = Command::new(&self.own);
-        command.arg(name);
+        command.arg(name).args(arguments);
         let mut process = Process::start(name, command, self.folder.path())?;
         let target = target(process.address(LISTENING)?);
         Ok(Part { process, target })
     }
 
     /// Forebay in front of a model's backend and an upstream, ready.
-    pub(super) fn forebay(&self, backend: &Target, upstream: &Target) -> anyhow::Result<Part> {
-        let threads = self.threads.to_string();
-        let config = FOREBAY.replace("BACKEND", &backend.host).replace("UPSTREAM", &upstream.host).replace("THREADS", &threads);
-        let path = self.write("forebay.yaml", &config)?;
+    pub(super) fn forebay(&self, backend: &Target, upstream: &Target) -> anyhow::Result<Forebay> {
+        let text = FOREBAY.replace("BACKEND", &backend.host).replace("UPSTREAM", &upstream.host);
+        let text = text.replace("THREADS", &self.threads.to_string());
+        let text = text.replace("READY_FALSE_FOR", &format!("{}ms", self.ready_false_for.as_millis()));
+        let config = self.write("forebay.yaml", &text)?;
         let mut command = Command::new(&self.forebay);
-        command.arg("run").arg("--config").arg(path);
+        command.arg("run").arg("--config").arg(&config);
         let mut process = Process::start("forebay", command, self.folder.path())?;
-        let target = target(process.address(API)?);
+        let (admin, target) = (target(process.address(ADMIN)?), target(process.address(API)?));
         process.answers(&target, "/v2/models/sim/ready")?;
-        Ok(Part { process, target })
+        Ok(Forebay { part: Part { process, target }, admin, text })
+    }
+
+    /// Puts another configuration in the place of Forebay's, whole.
+    pub(super) fn replace_config(&self, text: &str) -> anyhow::Result<()> {
+        let new = self.write("forebay.yaml.new", text)?;
+        Ok(std::fs::rename(new, self.folder.path().join("forebay.yaml"))?)
     }
 
     /// Envoy in front of an upstream, one worker, ready.

@@ -1,5 +1,7 @@
 //! V1: what is read, what is answered, and what is refused where.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod common;
 
 use common::{Spec, limits, metadata};

@@ -1,5 +1,7 @@
 //! Requests of V2 that are refused: each with the place of its mistake and a sentence that names it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Memory follows what was received, never what it declares.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -100,10 +102,10 @@ fn elements_take_at_most_four_times_their_text() {
 fn nesting_and_names_hold_no_more_than_was_sent() {
     let deep = Bytes::from("[".repeat(1 << 20));
     assert!(peak(|| drop(v2::decode_request("m", None, deep.clone(), None, &limits()))) < 16 << 10);
-    let names: String = (0..20_000).map(|i| format!("\"name-{i:05}\":0,")).collect();
+    let names: String = (0..1_000_000).map(|i| format!("\"{i:x}\":0,")).collect();
     let body = Bytes::from(format!("{{{names}\"id\":1}}"));
-    let used = peak(|| drop(v2::decode_request("m", None, body.clone(), None, &limits()).unwrap_err()));
-    assert!(used < 8 * body.len(), "{used} bytes for {}", body.len());
+    let used = peak(|| assert!(v2::decode_request("m", None, body.clone(), None, &limits()).unwrap_err().detail.contains("members")));
+    assert!(used < 512 << 10, "{used} bytes for {}", body.len());
 }
 
 #[test]

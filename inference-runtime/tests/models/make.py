@@ -7,6 +7,7 @@ finite       an identity whose manifest forbids NaN and infinities
 iris         four named columns to three classes, as scores that still want a softmax
 area         two named features, each an input of its own
 fragile      fails at run time when a row's index is not in its table of ten
+parsed       texts to numbers; fails at run time on a text that is none, and so on the empty one
 ragged       answers with as many rows as the batch has numbers above zero
 sequence     answers with a sequence, which the protocol has no word for
 """
@@ -124,6 +125,13 @@ def misbehaving():
         [tensor("index", T.INT64, ["batch"])],
         [tensor("value", T.FLOAT, ["batch"])],
         [numpy_helper.from_array(np.arange(10, dtype=np.float32) * 10, "table")],
+    )
+    write(
+        "parsed",
+        "# Texts to numbers; one text that is no number fails the whole run.\nmax_rows: 32\n",
+        [helper.make_node("Cast", ["text"], ["number"], to=T.FLOAT)],
+        [tensor("text", T.STRING, ["batch"])],
+        [tensor("number", T.FLOAT, ["batch"])],
     )
     write(
         "ragged",

@@ -1,10 +1,14 @@
 //! The task that joins a model's Queue to its Backend, and the handle that requests come in by.
 //!
-//! The task first waits until the backend can take a batch and only then asks the queue for one: whatever arrived meanwhile rides along.
-//! It never waits on purpose. A run is a task of its own, so that the next batch can be sent while the last one's answer is still being
-//! cut. Every task lives in the [`TaskTracker`] that was handed in; [`Batcher::close`] ends the loop, and what already runs is answered.
+//! When rows wait, the task first waits until the backend can take a batch and only then asks the queue for one: whatever arrived meanwhile
+//! rides along. It never waits on purpose, and holds no slot while nothing waits, because a batch that is run again in parts needs one. A run
+//! is a task of its own, so that the next batch can be sent while the last one's answer is still being cut.
+//!
+//! Every task lives in the [`TaskTracker`] that was handed in. [`Batcher::close`] ends the loop once the queue is empty, and what already runs is
+//! answered. However the loop ends, also when its runtime does, whoever still waits or comes later is told that Forebay is shutting down.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,14 +18,14 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backend::{Backend, Permit};
+use crate::backend::{Backend, BackendError, Permit};
 use crate::merge_key::MergeKey;
 use crate::metrics::{BatchMetrics, Flush, ModelMetrics};
 use crate::queue::{Batch, Full, PartId, Queue};
-use crate::run::Runner;
+use crate::run::run;
 use crate::service_time::ServiceTime;
 use crate::stitch;
-use crate::ticket::{Claim, Ticket};
+use crate::ticket::{Claim, Ticket, Withdraw};
 
 /// How the rows of one model may be joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: ModelMetrics,
     pub(crate) service_time: Mutex<ServiceTime>,
     pub(crate) slots: Arc<Semaphore>,
-    queue: Mutex<Queue<MergeKey, Part>>,
+    /// `None` once nobody takes from it any more.
+    queue: Mutex<Option<Queue<MergeKey, Part>>>,
     /// Wakes the loop when rows arrive at an empty queue.
     arrived: Notify,
 }
@@ -102,37 +107,35 @@ impl Batcher {
             metrics: surroundings.metrics.of(model),
             service_time: Mutex::default(),
             slots: Arc::new(Semaphore::new(policy.concurrency.get())),
-            queue: Mutex::new(Queue::new(policy.queue_rows)),
+            queue: Mutex::new(Some(Queue::new(policy.queue_rows))),
             arrived: Notify::new(),
         });
         let closed = CancellationToken::new();
-        surroundings.tasks.spawn_on(dispatch(shared.clone(), surroundings.tasks.clone(), closed.clone()), &surroundings.runtime);
+        let dispatcher = Dispatcher { shared: shared.clone(), tasks: surroundings.tasks.clone(), closed: closed.clone() };
+        surroundings.tasks.spawn_on(dispatcher.dispatch(), &surroundings.runtime);
         Batcher { shared, _close_on_drop: Arc::new(closed.clone().drop_guard()), closed }
     }
 
     /// Queues a checked request of `rows` rows. A request of more rows than a batch may have runs in parts.
     pub fn submit(&self, request: InferRequest, rows: usize) -> Result<Ticket, QueueFull> {
-        let max_rows = self.shared.policy.max_rows.get();
-        let parts = if self.shared.policy.joins { rows.div_ceil(max_rows).max(1) } else { 1 };
-        let (claim, answer) = Claim::new(parts);
+        // Asked before the work of cutting, and again when the parts are there.
+        self.shared.has_room(rows)?;
         let key = MergeKey::of(&request);
-        let arrived = Instant::now();
-        let part = |index, request: InferRequest| Part { rows: request.rows(), request, claim: claim.clone(), index, arrived };
-        let parts: Vec<Part> = if parts == 1 {
-            vec![Part { rows, ..part(0, request) }]
-        } else {
-            (0..parts)
-                .filter_map(|i| stitch::part(&request, i * max_rows..rows.min((i + 1) * max_rows)).ok().map(|r| part(i, r)))
-                .collect()
+        let (claim, answer) = Claim::new(self.shared.policy.parts(rows));
+        let ids = match self.shared.parts(request, rows, &claim) {
+            Ok(parts) => self.shared.enqueue(&key, rows, parts)?,
+            Err(error) => {
+                claim.fail(error);
+                None
+            }
         };
-        let ids = self.shared.enqueue(&key, rows, parts).map_err(|full| self.shared.queue_full(full))?;
         let shared = self.shared.clone();
-        Ok(Ticket { answer, withdraw: Some(Box::new(move || shared.withdraw(&key, &ids))) })
+        Ok(Ticket { answer, withdraw: ids.map(|ids| -> Withdraw { Box::new(move || shared.withdraw(&key, ids)) }) })
     }
 
     /// Rows that wait now.
     pub fn rows_waiting(&self) -> usize {
-        self.shared.queue.lock().rows()
+        self.shared.queue.lock().as_ref().map_or(0, Queue::rows)
     }
 
     /// How long rows that join now would wait, by what was learned; zero when nothing waits or nothing is known.
@@ -147,40 +150,83 @@ impl Batcher {
     }
 }
 
+impl Policy {
+    /// Most rows that run together.
+    fn rows_per_batch(&self) -> usize {
+        if self.joins { self.max_rows.get() } else { 1 }
+    }
+
+    /// Parts in which a request of `rows` rows runs.
+    fn parts(&self, rows: usize) -> usize {
+        if self.joins { rows.div_ceil(self.max_rows.get()).max(1) } else { 1 }
+    }
+}
+
 impl Shared {
-    fn enqueue(&self, key: &MergeKey, rows: usize, parts: Vec<Part>) -> Result<Vec<PartId>, Full> {
-        let mut queue = self.queue.lock();
-        queue.has_room(rows)?;
+    fn has_room(&self, rows: usize) -> Result<(), QueueFull> {
+        let room = self.queue.lock().as_ref().map_or(Ok(()), |queue| queue.has_room(rows));
+        room.map_err(|full| self.queue_full(full))
+    }
+
+    fn parts(&self, request: InferRequest, rows: usize, claim: &Arc<Claim>) -> Result<Vec<Part>, BackendError> {
+        let arrived = Instant::now();
+        let part = |index, rows: usize, request| Part { request, rows: rows.max(1), claim: claim.clone(), index, arrived };
+        let (parts, most) = (self.policy.parts(rows), self.policy.max_rows.get());
+        if parts == 1 {
+            return Ok(vec![part(0, rows, request)]);
+        }
+        let cut = |index: usize| {
+            let (from, to) = (index * most, rows.min((index + 1) * most));
+            stitch::part(&request, from..to).map(|request| part(index, to - from, request))
+        };
+        (0..parts).map(cut).collect()
+    }
+
+    /// The ids of the parts; `None` when nobody will run them, which their claim then says.
+    fn enqueue(&self, key: &MergeKey, rows: usize, parts: Vec<Part>) -> Result<Option<RangeInclusive<PartId>>, QueueFull> {
+        let mut guard = self.queue.lock();
+        let Some(queue) = guard.as_mut() else { return Ok(None) };
+        if let Err(full) = queue.has_room(rows) {
+            drop(guard);
+            return Err(self.queue_full(full));
+        }
         let was_empty = queue.is_empty();
-        let ids = parts.into_iter().map(|part| queue.push(key.clone(), part.rows, part)).collect();
+        let ids = parts.into_iter().map(|part| queue.push(key.clone(), part.rows, part));
+        let ids = ids.fold(None, |ids: Option<RangeInclusive<PartId>>, id| Some(ids.map_or(id, |ids| *ids.start())..=id));
         self.metrics.waiting(queue.rows());
-        drop(queue);
+        drop(guard);
         if was_empty {
             self.arrived.notify_one();
         }
         Ok(ids)
     }
 
-    fn withdraw(&self, key: &MergeKey, ids: &[PartId]) {
-        let mut queue = self.queue.lock();
-        let rows: usize = ids.iter().filter_map(|id| queue.withdraw(key, *id)).map(|part| part.rows).sum();
+    fn withdraw(&self, key: &MergeKey, ids: RangeInclusive<PartId>) {
+        let mut guard = self.queue.lock();
+        let Some(queue) = guard.as_mut() else { return };
+        let withdrawn = queue.withdraw(key, ids);
         self.metrics.waiting(queue.rows());
-        drop(queue);
-        if rows > 0 {
-            self.metrics.withdrew(rows);
+        drop(guard);
+        if withdrawn.rows > 0 {
+            self.metrics.withdrew(withdrawn.rows);
         }
     }
 
     fn take(&self) -> Option<Batch<Part>> {
-        let mut queue = self.queue.lock();
-        let batch = queue.take(if self.policy.joins { self.policy.max_rows.get() } else { 1 });
+        let mut guard = self.queue.lock();
+        let queue = guard.as_mut()?;
+        let batch = queue.take(self.policy.rows_per_batch());
         self.metrics.waiting(queue.rows());
         batch
     }
 
+    fn anything_waits(&self) -> bool {
+        self.queue.lock().as_ref().is_some_and(|queue| !queue.is_empty())
+    }
+
     /// Proportional to `rows`, so that a caller who is told to wait knows by how much the backlog grew.
     fn time_for(&self, rows: usize) -> Duration {
-        let per_batch = if self.policy.joins { self.policy.max_rows.get() } else { 1 };
+        let per_batch = self.policy.rows_per_batch();
         let run = self.service_time.lock().expect(per_batch).unwrap_or(UNLEARNED_RUN);
         let batches = rows as f64 / per_batch as f64 / self.policy.concurrency.get() as f64;
         Duration::try_from_secs_f64(run.as_secs_f64() * batches).unwrap_or(Duration::MAX)
@@ -191,21 +237,44 @@ impl Shared {
     }
 }
 
-/// Waits for the backend, then takes whatever waits; until closed and empty.
-async fn dispatch(shared: Arc<Shared>, tasks: TaskTracker, closed: CancellationToken) {
-    while let Ok(slot) = shared.slots.clone().acquire_owned().await {
-        let batch = loop {
-            if let Some(batch) = shared.take() {
-                break batch;
-            }
+/// The loop. Dropping it answers whoever waits.
+struct Dispatcher {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+}
+
+impl Dispatcher {
+    /// Sends batch after batch until closed and empty.
+    async fn dispatch(self) {
+        while self.rows_wait().await {
+            let Ok(slot) = self.shared.slots.clone().acquire_owned().await else { return };
+            // Whoever waited may have left meanwhile.
+            let Some(batch) = self.shared.take() else { continue };
+            let flush = if batch.full { Flush::Full } else { Flush::BackendFree };
+            let parts = batch.parts.into_iter().map(|waiting| waiting.item).collect();
+            self.tasks.spawn(run(self.shared.clone(), parts, Permit(slot), flush));
+        }
+    }
+
+    /// Resolves when rows wait; false when none do and none are to come.
+    async fn rows_wait(&self) -> bool {
+        while !self.shared.anything_waits() {
             tokio::select! {
-                () = shared.arrived.notified() => {}
-                () = closed.cancelled() => return,
+                () = self.shared.arrived.notified() => {}
+                // Rows may have arrived just before.
+                () = self.closed.cancelled() => return self.shared.anything_waits(),
             }
-        };
-        let flush = if batch.full { Flush::Full } else { Flush::BackendFree };
-        let parts = batch.parts.into_iter().map(|waiting| waiting.item).collect();
-        let runner = Runner::new(shared.clone());
-        tasks.spawn(runner.run(parts, Permit(slot), flush));
+        }
+        true
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        // A part that is dropped tells its Ticket; outside the lock, which a Ticket takes when it withdraws.
+        let unanswered = self.shared.queue.lock().take();
+        self.shared.metrics.waiting(0);
+        drop(unanswered);
     }
 }

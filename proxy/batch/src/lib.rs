@@ -13,7 +13,10 @@ mod metrics;
 mod queue;
 mod run;
 mod service_time;
+mod split;
 mod stitch;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub use backend::{Backend, BackendError, Permit};

@@ -3,16 +3,19 @@
 //! Model, version, every input's name, datatype and inner shape, all parameters and the requested outputs. Not part of it: the request's
 //! `id`, and how its answer is written ([`forebay_protocol::OutputForm`]).
 
+use std::sync::Arc;
+
 use forebay_protocol::{InferRequest, ParameterValue, Parameters};
 
 /// Requests with equal keys may share a batch. Every part is written with its length before it, so no two requests can meet by accident.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MergeKey(Box<[u8]>);
+pub(crate) struct MergeKey(Arc<[u8]>);
 
 impl MergeKey {
     pub(crate) fn of(request: &InferRequest) -> Self {
         let mut key = Writer(Vec::with_capacity(96));
         key.text(&request.model);
+        key.count(usize::from(request.version.is_some()));
         key.text(request.version.as_deref().unwrap_or(""));
         key.parameters(&request.parameters);
         key.count(request.inputs.len());
@@ -27,7 +30,7 @@ impl MergeKey {
             key.text(&output.name);
             key.parameters(&output.parameters);
         }
-        MergeKey(key.0.into_boxed_slice())
+        MergeKey(key.0.into())
     }
 }
 
@@ -82,9 +85,10 @@ mod tests {
     #[test]
     fn whatever_a_model_can_tell_apart_parts_two_requests() {
         type Change = fn(&mut InferRequest);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 10] = [
             ("model", |r| r.model.push('2')),
             ("version", |r| r.version = Some("2".into())),
+            ("empty version", |r| r.version = Some(String::new())),
             ("parameter", |r| r.parameters.push(("p".into(), ParameterValue::Int(1)))),
             ("parameter of another kind", |r| r.parameters.push(("p".into(), ParameterValue::Float(1.0)))),
             ("input name", |r| r.inputs[0].tensor = r.inputs[0].tensor.clone().renamed("z")),

@@ -45,7 +45,9 @@ pub(crate) struct Claim(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
+    /// The outputs of each part; empty for a request of one part, whose answer is handed on as it is.
     parts: Vec<Option<Vec<Tensor>>>,
+    missing: usize,
     timing: Timing,
     /// Gone once the request is answered.
     reply: Option<oneshot::Sender<Result<Answer, BackendError>>>,
@@ -54,7 +56,8 @@ struct State {
 impl Claim {
     pub(crate) fn new(parts: usize) -> (Arc<Claim>, oneshot::Receiver<Result<Answer, BackendError>>) {
         let (reply, answer) = oneshot::channel();
-        let state = State { parts: vec![None; parts], timing: Timing::default(), reply: Some(reply) };
+        let kept = if parts > 1 { vec![None; parts] } else { Vec::new() };
+        let state = State { parts: kept, missing: parts, timing: Timing::default(), reply: Some(reply) };
         (Arc::new(Claim(Mutex::new(state))), answer)
     }
 
@@ -69,23 +72,21 @@ impl Claim {
         }
     }
 
-    /// Part `index` ran; `response` holds its own rows and nothing else.
-    pub(crate) fn fulfil(&self, index: usize, response: InferResponse, timing: Timing) {
+    /// Part `index` ran; `response` holds its own rows and nothing else. Each part runs to its end once.
+    pub(crate) fn fulfil(&self, index: usize, mut response: InferResponse, timing: Timing) {
         let mut state = self.0.lock();
         state.timing = state.timing.longest(timing);
-        let InferResponse { outputs, .. } = &response;
-        if state.parts.len() > 1 {
-            if let Some(part) = state.parts.get_mut(index) {
-                *part = Some(outputs.clone());
-            }
-            if state.parts.iter().any(Option::is_none) {
-                return;
-            }
+        state.missing = state.missing.saturating_sub(1);
+        if let Some(part) = state.parts.get_mut(index) {
+            *part = Some(std::mem::take(&mut response.outputs));
+        }
+        if state.missing > 0 {
+            return;
         }
         let Some(reply) = state.reply.take() else { return };
-        let whole = match state.parts.len() {
-            1 => Ok(response),
-            _ => stitch::join_outputs(&state.parts).map(|outputs| InferResponse { outputs, ..response }),
+        let whole = match state.parts.as_slice() {
+            [] => Ok(response),
+            parts => stitch::join_outputs(parts).map(|outputs| InferResponse { outputs, ..response }),
         };
         let timing = state.timing;
         let _gone = reply.send(whole.map(|response| Answer { response, timing }));
@@ -93,7 +94,7 @@ impl Claim {
 }
 
 /// Withdraws the parts of a request that still wait.
-type Withdraw = Box<dyn FnOnce() + Send>;
+pub(crate) type Withdraw = Box<dyn FnOnce() + Send>;
 
 /// A future of the request's [`Answer`]. Dropping it withdraws the rows that have not begun to run.
 pub struct Ticket {
@@ -112,8 +113,13 @@ impl Future for Ticket {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
-        self.withdraw = None;
-        Poll::Ready(answer.unwrap_or_else(|_| Err(BackendError::Unavailable { detail: "Forebay is shutting down".into() })))
+        let answer = answer.unwrap_or_else(|_| Err(BackendError::Unavailable { detail: "Forebay is shutting down".into() }));
+        // When one part of a request has failed, its other parts still wait and would run for nothing.
+        match self.withdraw.take() {
+            Some(withdraw) if answer.is_err() => withdraw(),
+            _ => {}
+        }
+        Poll::Ready(answer)
     }
 }
 

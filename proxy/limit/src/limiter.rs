@@ -39,11 +39,6 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// What is left, when nothing will be given back any more.
-    pub fn into_standings(self) -> Vec<Standing> {
-        self.standings
-    }
-
     /// The request was refused later on, before it cost anything.
     pub fn give_back(&self) {
         for (gcra, buckets, at) in &self.taken {
@@ -129,7 +124,8 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
         let mut admission = Admission { standings: Vec::new(), taken: Vec::new() };
         let Some(own) = self.buckets_of(principal) else {
             let quota = self.per_principal.first().map(|q| q.name.clone()).unwrap_or_default();
-            return Verdict::Deny(Denial { quota, retry_after: AT_CAP_RETRY, standings: Vec::new(), at_cap: true });
+            let standing = Standing { quota: quota.clone(), remaining: 0, reset: AT_CAP_RETRY };
+            return Verdict::Deny(Denial { quota, retry_after: AT_CAP_RETRY, standings: vec![standing], at_cap: true });
         };
         for (quotas, buckets) in [(&self.per_principal, &own), (&self.shared, &self.everybody)] {
             if let Err(denial) = take_all(quotas, buckets, nanos, &mut admission) {

@@ -92,8 +92,8 @@ fn respond(request: Request<Incoming>, state: &AdminState) -> Page {
 mod tests {
     use std::net::SocketAddr;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpStream, UnixStream};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
     use super::super::pages::tests::{ready, state};
     use super::*;

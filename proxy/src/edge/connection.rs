@@ -3,10 +3,11 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::guard::{Guard, Phase};
 use super::listener::Edge;
@@ -15,6 +16,9 @@ use super::{http1, http2};
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// While Forebay stops: how long a new connection's first bytes may be on their way.
+const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// What a request knows of the connection that it came on.
 #[derive(Clone, Debug)]
@@ -29,8 +33,13 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     let limits = edge.limits();
     let mut guard = Guard::new(socket, &limits);
     let connection = Connection { peer, phase: guard.phase() };
-    // A client that says nothing at all is as idle as one between two requests.
-    match timeout(limits.keep_alive, speaks_http2(&mut guard)).await {
+    let protocol = tokio::select! {
+        biased;
+        // A client that says nothing at all is as idle as one between two requests.
+        protocol = timeout(limits.keep_alive, speaks_http2(&mut guard)) => protocol,
+        () = async { edge.closing.cancelled().await; sleep(LAST_WORD).await } => return,
+    };
+    match protocol {
         Ok(Ok(Some(true))) => http2::serve(guard, connection, edge).await,
         Ok(Ok(Some(false))) => http1::serve(guard, connection, edge).await,
         Ok(Ok(None) | Err(_)) | Err(_) => {}

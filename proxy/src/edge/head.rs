@@ -10,17 +10,8 @@ use pingora::http::RequestHeader;
 use crate::rejection::Rejection;
 
 /// Fields that decide where a message ends or whom it is for. Some servers read `_` in a name as `-`.
-const FRAMING: [&str; 9] = [
-    "content-length",
-    "transfer-encoding",
-    "content-encoding",
-    "connection",
-    "keep-alive",
-    "host",
-    "te",
-    "trailer",
-    "upgrade",
-];
+const FRAMING: [&str; 9] =
+    ["content-length", "transfer-encoding", "content-encoding", "connection", "keep-alive", "host", "te", "trailer", "upgrade"];
 
 /// Checks a head against the limits of size and number, and for ambiguities. `raw` is the head as received over HTTP/1.1.
 pub(crate) fn check(head: &RequestHeader, raw: Option<&[u8]>, most_bytes: usize, most_fields: usize) -> Result<(), Rejection> {
@@ -45,7 +36,8 @@ fn bad(detail: &'static str) -> Rejection {
 
 /// Checks the lines of an HTTP/1.1 head byte by byte, and tells whether one of them is a `Content-Length`.
 fn lines(raw: &[u8]) -> Result<bool, Rejection> {
-    let mut lines = raw.strip_suffix(b"\r\n\r\n").ok_or(bad("a line of the head does not end with CR LF"))?.split(|&b| b == b'\n').peekable();
+    let mut lines =
+        raw.strip_suffix(b"\r\n\r\n").ok_or(bad("a line of the head does not end with CR LF"))?.split(|&b| b == b'\n').peekable();
     let (mut first, mut has_length) = (true, false);
     while let Some(line) = lines.next() {
         // All but the last kept the CR before the LF that was split at.

@@ -1,10 +1,12 @@
 //! The loop that accepts connections, and what every connection shares.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use forebay_mesh_config::listen::HttpLimits;
+use futures_util::FutureExt;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio_util::sync::CancellationToken;
@@ -12,13 +14,16 @@ use tokio_util::task::TaskTracker;
 
 use super::connection;
 use super::count::Connections;
-use super::socket::Listener;
+use super::socket::{Listener, Socket};
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::metrics::Metrics;
 
 /// After a failed `accept`, such as one for want of file descriptors, which another try at once would only repeat.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// As many connections as the system takes before we accept them.
+const BACKLOG: usize = 1_024;
 
 /// What every connection shares.
 pub(crate) struct Edge {
@@ -40,33 +45,41 @@ impl Edge {
     }
 }
 
-/// Accepts connections until [`Edge::closing`].
+/// Accepts connections until [`Edge::closing`], and then those that the system took on our behalf already.
 pub(crate) async fn accept(listener: Listener, edge: Arc<Edge>) {
     loop {
         let accepted = tokio::select! {
-            () = edge.closing.cancelled() => return,
+            biased;
+            () = edge.closing.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let (socket, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((socket, peer)) => edge.serve(socket, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let limits = edge.limits();
-        let place = match edge.connections.take(peer, limits.connections, limits.connections_per_address) {
-            Ok(place) => place,
-            Err(full) => {
-                edge.metrics.refused_connection(full.label());
-                continue;
+        }
+    }
+    for _ in 0..BACKLOG {
+        let Some(Ok((socket, peer))) = listener.accept().now_or_never() else { return };
+        edge.serve(socket, peer);
+    }
+}
+
+impl Edge {
+    /// Serves a connection in a task of its own, if there is room for one more.
+    fn serve(self: &Arc<Self>, socket: Socket, peer: Option<IpAddr>) {
+        let limits = self.limits();
+        match self.connections.take(peer, limits.connections, limits.connections_per_address) {
+            Err(full) => self.metrics.refused_connection(full.label()),
+            Ok(place) => {
+                let edge = self.clone();
+                self.tasks.spawn(async move {
+                    let _place = place;
+                    connection::serve(socket, peer, &edge).await;
+                });
             }
-        };
-        let shared = edge.clone();
-        edge.tasks.spawn(async move {
-            let _place = place;
-            connection::serve(socket, peer, &shared).await;
-        });
+        }
     }
 }

@@ -108,6 +108,27 @@ impl Listener {
         }
     }
 
+    /// Stops listening. Connections that the system took on our behalf already go to `serve`: tokio's `accept` would miss those that it has
+    /// not been told of yet.
+    pub(super) fn close(self, mut serve: impl FnMut(Socket, Option<IpAddr>)) {
+        /// As long as a backlog gets: whoever connects without end does not keep the listener open.
+        const MOST: usize = 4_096;
+        match self {
+            Listener::Tcp(listener) => {
+                let Ok(listener) = listener.into_std() else { return };
+                let accepted = std::iter::from_fn(|| listener.accept().ok()).take(MOST);
+                accepted
+                    .filter_map(|(stream, peer)| Some((tcp(stream).ok()?, peer)))
+                    .for_each(|(socket, peer)| serve(socket, Some(peer.ip())));
+            }
+            Listener::Unix(listener) => {
+                let Ok(listener) = listener.into_std() else { return };
+                let accepted = std::iter::from_fn(|| listener.accept().ok()).take(MOST);
+                accepted.filter_map(|(stream, _)| unix(stream).ok()).for_each(|socket| serve(socket, None));
+            }
+        }
+    }
+
     /// As a person would type it: `http://127.0.0.1:8080`, `unix:/run/forebay/api.sock`.
     pub(crate) fn url(&self) -> String {
         match self {
@@ -118,4 +139,15 @@ impl Listener {
             }
         }
     }
+}
+
+fn tcp(stream: std::net::TcpStream) -> io::Result<Socket> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    TcpStream::from_std(stream).map(Socket::Tcp)
+}
+
+fn unix(stream: std::os::unix::net::UnixStream) -> io::Result<Socket> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream).map(Socket::Unix)
 }

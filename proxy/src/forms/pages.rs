@@ -85,7 +85,7 @@ fn model_info(request: &mut Request) -> Result<Answer, Rejection> {
     let ready = gate(&model)?;
     let mut info: serde_json::Value = serde_json::from_slice(&v2::encode_metadata(&ready.metadata)).unwrap_or_default();
     if let Some(info) = info.as_object_mut() {
-        let meaning = &model.meaning;
+        let meaning = &ready.meaning;
         info.insert("max_rows".to_owned(), ready.max_rows.unwrap_or(1).into());
         if let Some(classes) = &meaning.classes {
             info.insert("classes".to_owned(), classes.labels.clone().into());

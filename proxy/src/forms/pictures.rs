@@ -40,7 +40,7 @@ impl Model {
         const NO_CLASSES: &str = "the model's manifest does not say which of its outputs holds the classes; use the protocol's infer path";
         let served = default_model(request)?;
         let ready = gate(&served)?;
-        if served.meaning.classes.is_none() {
+        if ready.meaning.classes.is_none() {
             return Err(Rejection::NotOffered { detail: NO_CLASSES });
         }
         Ok(Model { served, ready, live: request.live.clone() })
@@ -57,7 +57,7 @@ impl Model {
         let (served, ready, live) = (self.served.clone(), self.ready.clone(), self.live.clone());
         infer::decode(body.len(), move || {
             let forms =
-                form::Forms { model: &served.name, metadata: &ready.metadata, meaning: &served.meaning, limits: &live.snapshot.decode };
+                form::Forms { model: &served.name, metadata: &ready.metadata, meaning: &ready.meaning, limits: &live.snapshot.decode };
             Ok(form(forms, content_type.as_deref(), &body)?)
         })
         .await
@@ -66,7 +66,7 @@ impl Model {
     /// Reads the class of the first row of an answer.
     fn read(&self, response: &InferResponse) -> Result<Prediction, Rejection> {
         const NOT_AS_DECLARED: &str = "the model's answer is not what its manifest says";
-        let classes: &Classes = self.served.meaning.classes.as_ref().ok_or(Rejection::Internal { detail: NOT_AS_DECLARED })?;
+        let classes: &Classes = self.ready.meaning.classes.as_ref().ok_or(Rejection::Internal { detail: NOT_AS_DECLARED })?;
         read(response, 0, classes).map_err(|error| {
             tracing::error!(model = &*self.served.name, %error, NOT_AS_DECLARED);
             Rejection::Internal { detail: NOT_AS_DECLARED }
@@ -138,11 +138,16 @@ async fn run(model: &Model, element: Result<InferRequest, DecodeError>) -> Resul
 }
 
 /// A prediction, or the problem of this element.
-fn write_element(model: &Model, request: &Request, element: &Result<(InferResponse, Timing), Rejection>) -> Result<Box<RawValue>, Rejection> {
+fn write_element(
+    model: &Model,
+    request: &Request,
+    element: &Result<(InferResponse, Timing), Rejection>,
+) -> Result<Box<RawValue>, Rejection> {
     let written = match element {
-        Ok((response, timing)) => {
-            model.read(response).map(|prediction| model.write(&prediction, response, request, timing.run)).unwrap_or_else(|e| e.problem(None))
-        }
+        Ok((response, timing)) => model
+            .read(response)
+            .map(|prediction| model.write(&prediction, response, request, timing.run))
+            .unwrap_or_else(|e| e.problem(None)),
         Err(rejection) => rejection.problem(None),
     };
     let text = String::from_utf8_lossy(&written).into_owned();

@@ -57,6 +57,10 @@ def as_pattern(output):
     return ".*?".join(re.escape(part) for part in output.strip().split("…"))
 
 
+def test_the_first_page_shows_commands_to_try():
+    assert list(commands((ROOT / "README.md").read_text()))
+
+
 @pytest.mark.parametrize(("command", "output"), list(shown()))
 def test_every_command_does_what_is_shown(as_shipped, command, output):
     if command.startswith("make"):

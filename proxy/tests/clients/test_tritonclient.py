@@ -169,7 +169,7 @@ def test_mistakes_reach_the_caller_as_our_words(client, digits):
     wrong_type = [tensor("image", digits.inputs[:1].astype(np.float64), "FP64")]
     unknown = [tensor("picture", digits.inputs[:1], "FP32")]
     for inputs, model, words in (
-        (wrong_shape, "digits", "shape"),
+        (wrong_shape, "digits", "/inputs/0/shape/2: 4 here, the model takes 8"),
         (wrong_type, "digits", "FP64"),
         (unknown, "digits", "picture"),
         (picture(digits), "letters", "letters"),

@@ -38,7 +38,7 @@ pub(super) fn from_base64(text: &[u8]) -> Result<Bytes, DecodeError> {
 }
 
 /// `{"image": …}` as a whole body.
-pub(super) fn picture(body: &[u8], limits: &DecodeLimits) -> Result<Bytes, DecodeError> {
+pub(super) fn picture(body: &[u8], limits: &DecodeLimits) -> Result<Subject, DecodeError> {
     whole(body, limits.json_depth, |reader| image_of(reader))
 }
 
@@ -69,12 +69,12 @@ pub(super) fn list(body: &[u8], forms: &Forms<'_>) -> Result<Vec<Result<Subject,
 
 fn subject_of(reader: &mut Reader<'_>, forms: &Forms<'_>) -> Result<Subject, DecodeError> {
     match reader.peek()? {
-        Kind::String => base64_of(reader).map(Subject::Picture),
+        Kind::String => base64_of(reader).map(Subject::picture),
         Kind::Object => match &forms.meaning.features {
             Some(features) if forms.meaning.image.is_none() || !has_image(reader)? => {
                 features::read(reader, features, |input| forms.spec(input)).map(Subject::Features)
             }
-            _ => image_of(reader).map(Subject::Picture),
+            _ => image_of(reader),
         },
         other => Err(reader.mismatch("an object, or a string of base64", other)),
     }
@@ -89,7 +89,7 @@ fn has_image(reader: &Reader<'_>) -> Result<bool, DecodeError> {
     Ok(found)
 }
 
-fn image_of(reader: &mut Reader<'_>) -> Result<Bytes, DecodeError> {
+fn image_of(reader: &mut Reader<'_>) -> Result<Subject, DecodeError> {
     let mut image = None;
     reader.object(|reader, member| {
         match member {
@@ -98,7 +98,8 @@ fn image_of(reader: &mut Reader<'_>) -> Result<Bytes, DecodeError> {
         }
         Ok(())
     })?;
-    image.ok_or_else(|| DecodeError::malformed("the member \"image\" is missing: a picture in base64, or a data URL"))
+    let bytes = image.ok_or_else(|| DecodeError::malformed("the member \"image\" is missing: a picture in base64, or a data URL"))?;
+    Ok(Subject::Picture { bytes, member: Some(IMAGE) })
 }
 
 fn base64_of(reader: &mut Reader<'_>) -> Result<Bytes, DecodeError> {

@@ -30,20 +30,30 @@ pub struct Forms<'a> {
 /// One element of a request: what a prediction is made of.
 #[derive(Clone, Debug)]
 enum Subject {
-    Picture(Bytes),
+    /// A picture, and the member of a JSON object that holds it, if one does.
+    Picture {
+        bytes: Bytes,
+        member: Option<&'static str>,
+    },
     Features(Vec<Input>),
+}
+
+impl Subject {
+    fn picture(bytes: Bytes) -> Self {
+        Subject::Picture { bytes, member: None }
+    }
 }
 
 impl Forms<'_> {
     /// One picture: a PNG or JPEG as the body, a file in `multipart/form-data`, `{"image": base64 or data URL}`, or base64 as `text/plain`.
     pub fn picture(&self, content_type: Option<&str>, body: &Bytes) -> Result<InferRequest, DecodeError> {
-        let picture = match Content::of(content_type, body)? {
-            Content::Raw => body.clone(),
-            Content::Base64 => json::from_base64(body)?,
-            Content::Multipart { boundary } => multipart::picture(body, &boundary, self.limits)?,
+        let subject = match Content::of(content_type, body)? {
+            Content::Raw => Subject::picture(body.clone()),
+            Content::Base64 => Subject::picture(json::from_base64(body)?),
+            Content::Multipart { boundary } => Subject::picture(multipart::picture(body, &boundary, self.limits)?),
             Content::Json => json::picture(body, self.limits)?,
         };
-        self.request(Subject::Picture(picture), &mut self.limits.image_pixels.clone())
+        self.request(subject, &mut self.limits.image_pixels.clone())
     }
 
     /// One picture, or a JSON object of the model's features by name.
@@ -65,7 +75,7 @@ impl Forms<'_> {
             Content::Json => json::list(body, self)?,
             Content::Multipart { boundary } => {
                 let pictures = multipart::pictures(body, &boundary, self.limits)?;
-                pictures.into_iter().map(|picture| Ok(Subject::Picture(picture))).collect()
+                pictures.into_iter().map(|picture| Ok(Subject::picture(picture))).collect()
             }
             Content::Raw | Content::Base64 => {
                 return Err(DecodeError::unsupported("a list is a JSON list, or multipart/form-data with a file for each element"));
@@ -83,13 +93,14 @@ impl Forms<'_> {
     fn request(&self, subject: Subject, pixels: &mut u64) -> Result<InferRequest, DecodeError> {
         let inputs = match subject {
             Subject::Features(inputs) => inputs,
-            Subject::Picture(picture) => {
+            Subject::Picture { bytes, member } => {
                 let Some(input) = &self.meaning.image else {
                     return Err(DecodeError::unsupported(
                         "this model takes no pictures: its manifest does not say how one becomes its input",
                     ));
                 };
-                let tensor = image::decode(&picture, input, self.dtype(&input.input), pixels)?;
+                let tensor = image::decode(&bytes, input, self.dtype(&input.input), pixels)
+                    .map_err(|e| member.into_iter().fold(e, DecodeError::under))?;
                 vec![Input { tensor, parameters: Vec::new() }]
             }
         };

@@ -6,55 +6,56 @@ use super::samples::Samples;
 
 /// `image` in another size.
 pub(super) fn resize(image: &Samples, width: u32, height: u32) -> Vec<u8> {
-    let from = Grid { width: image.width as usize, height: image.height as usize, channels: image.channels };
     let (width, height) = (width as usize, height as usize);
-    let samples: Vec<f32> = image.samples.iter().map(|&s| f32::from(s)).collect();
-    let resized = if width.max(from.width).saturating_mul(from.height) <= height.max(from.height).saturating_mul(from.width)
-        && from.height.saturating_mul(width) <= from.width.saturating_mul(height)
-    {
-        let (samples, grid) = horizontal(&samples, from, width);
-        vertical(&samples, grid, height).0
+    match image.channels {
+        1 => resize_pixels::<1>(image, width, height),
+        _ => resize_pixels::<3>(image, width, height),
+    }
+}
+
+fn resize_pixels<const N: usize>(image: &Samples, width: usize, height: usize) -> Vec<u8> {
+    let (from_width, from_height) = (image.width as usize, image.height as usize);
+    let pixels = image.samples.as_chunks::<N>().0;
+    // What the second axis has to go through is what the first one leaves.
+    let resized = if from_height.saturating_mul(width) < from_width.saturating_mul(height) {
+        let narrow = horizontal(pixels, from_width, width);
+        vertical(&narrow, width, from_height, height)
     } else {
-        let (samples, grid) = vertical(&samples, from, height);
-        horizontal(&samples, grid, width).0
+        let low = vertical(pixels, from_width, from_height, height);
+        horizontal(&low, from_width, width)
     };
-    resized.into_iter().map(|s| s.round() as u8).collect()
+    resized.into_iter().flatten().map(|sample| sample.round() as u8).collect()
 }
 
-#[derive(Clone, Copy)]
-struct Grid {
-    width: usize,
-    height: usize,
-    channels: usize,
-}
-
-fn horizontal(samples: &[f32], from: Grid, width: usize) -> (Vec<f32>, Grid) {
-    let to = Grid { width, ..from };
-    let weights = weights(from.width, width);
-    let mut out = Vec::with_capacity(to.width * to.height * to.channels);
-    for row in samples.chunks_exact(from.width * from.channels) {
+/// Each line of `width` pixels becomes one of `to`.
+fn horizontal<S: Copy + Into<f32>, const N: usize>(pixels: &[[S; N]], width: usize, to: usize) -> Vec<[f32; N]> {
+    let weights = weights(width, to);
+    let mut out = Vec::with_capacity(pixels.len() / width.max(1) * to);
+    for line in pixels.chunks_exact(width) {
         for (start, weights) in &weights {
-            for channel in 0..from.channels {
-                let source = row.iter().skip(start * from.channels + channel).step_by(from.channels);
-                out.push(source.zip(weights).map(|(s, w)| s * w).sum());
+            let mut sum = [0.0; N];
+            for (pixel, weight) in line.iter().skip(*start).zip(weights) {
+                for (sum, &sample) in sum.iter_mut().zip(pixel) {
+                    *sum += sample.into() * weight;
+                }
             }
+            out.push(sum);
         }
     }
-    (out, to)
+    out
 }
 
-fn vertical(samples: &[f32], from: Grid, height: usize) -> (Vec<f32>, Grid) {
-    let to = Grid { height, ..from };
-    let line = from.width * from.channels;
-    let mut out = vec![0.0; to.width * to.height * to.channels];
-    for (target, (start, weights)) in out.chunks_exact_mut(line).zip(weights(from.height, height)) {
-        for (source, weight) in samples.chunks_exact(line).skip(start).zip(weights) {
-            for (t, s) in target.iter_mut().zip(source) {
-                *t += s * weight;
+/// The `height` lines of `width` pixels become `to`.
+fn vertical<S: Copy + Into<f32>, const N: usize>(pixels: &[[S; N]], width: usize, height: usize, to: usize) -> Vec<[f32; N]> {
+    let mut out = vec![[0.0; N]; width * to];
+    for (target, (start, weights)) in out.chunks_exact_mut(width).zip(weights(height, to)) {
+        for (source, weight) in pixels.chunks_exact(width).skip(start).zip(weights) {
+            for (sum, &sample) in target.as_flattened_mut().iter_mut().zip(source.as_flattened()) {
+                *sum += sample.into() * weight;
             }
         }
     }
-    (out, to)
+    out
 }
 
 /// For each of `to` samples: the first of the `from` samples that it is made of, and how much of each. The weights add up to one.

@@ -22,6 +22,9 @@ pub(super) struct Samples {
 /// Longest side: what JPEG can say. Bounds the work of resizing where a picture is one pixel high.
 const LONGEST_SIDE: u32 = 65_535;
 
+/// A JPEG spends at least a bit on each block of 64 pixels.
+const PIXELS_PER_BYTE: u64 = 8 * 64;
+
 /// Decoded bytes per pixel that the limit on pixels stands for: 8-bit RGBA.
 const BYTES_PER_PIXEL: u64 = 4;
 
@@ -75,6 +78,11 @@ fn jpeg(picture: &[u8], most: u64) -> Result<DynamicImage, DecodeError> {
     }
     let decoder = JpegDecoder::new(Cursor::new(picture)).map_err(|e| broken("JPEG", &e))?;
     check_size(&decoder, most)?;
+    let (width, height) = decoder.dimensions();
+    let least = u64::from(width) * u64::from(height) / PIXELS_PER_BYTE;
+    if u64::try_from(picture.len()).is_ok_and(|length| length < least) {
+        return Err(DecodeError::malformed(format!("the JPEG is cut off: {} bytes cannot hold {width} × {height} pixels", picture.len())));
+    }
     DynamicImage::from_decoder(decoder).map_err(|e| broken("JPEG", &e))
 }
 

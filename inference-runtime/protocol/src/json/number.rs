@@ -7,21 +7,21 @@ use crate::error::{DecodeError, excerpt};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<'a> {
     text: &'a [u8],
-    /// The digits as one integer, the point ignored; only if there are few enough to be exact.
-    mantissa: Option<u64>,
-    /// Digits after the point.
-    fraction: usize,
+    /// All digits as one integer, the point ignored. Wrong when there are more than [`EXACT_DIGITS`] of them.
+    mantissa: u64,
+    digits: usize,
+    /// The power of ten that the mantissa is to be multiplied with.
+    scale: i32,
     /// Neither point nor exponent.
     integer: bool,
-    exponent: bool,
 }
 
 /// Powers of ten that FP64 holds exactly.
 const TENS: [f64; 23] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
-/// Integers up to here are exact in FP64.
-const EXACT: u64 = 1 << 53;
+/// That many digits always fit into 64 bits.
+const EXACT_DIGITS: usize = 19;
 
 impl<'a> Reader<'a> {
     /// The number that is next.
@@ -31,57 +31,9 @@ impl<'a> Reader<'a> {
         if found != Kind::Number {
             return Err(self.mismatch("a number", found));
         }
-        let start = self.rest;
-        let mut mantissa = Some(0);
-        if let [b'-', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        let whole = self.digits(&mut mantissa);
-        let mut fraction = 0;
-        let mut well_formed = whole == 1 || (whole > 1 && !leading_zero(start));
-        let pointed = self.take_one(b'.');
-        if pointed {
-            fraction = self.digits(&mut mantissa);
-            well_formed &= fraction > 0;
-        }
-        let exponent = self.take_one(b'e') || self.take_one(b'E');
-        if exponent {
-            let _ = self.take_one(b'+') || self.take_one(b'-');
-            well_formed &= self.digits(&mut None) > 0;
-        }
-        if !well_formed {
-            self.rest = start;
-            return Err(self.not_a_number());
-        }
-        let text = start.get(..start.len() - self.rest.len()).unwrap_or(start);
-        Ok(Number { text, mantissa, fraction, integer: !pointed && !exponent, exponent })
-    }
-
-    /// Takes digits and adds them to `mantissa`, which becomes `None` when it is not exact any more. Returns how many there were.
-    #[inline]
-    fn digits(&mut self, mantissa: &mut Option<u64>) -> usize {
-        let before = self.rest.len();
-        let mut value = *mantissa;
-        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
-            value = match value {
-                Some(v) if v < EXACT / 10 => Some(v * 10 + u64::from(digit - b'0')),
-                _ => None,
-            };
-            self.rest = rest;
-        }
-        *mantissa = value;
-        before - self.rest.len()
-    }
-
-    #[inline]
-    fn take_one(&mut self, wanted: u8) -> bool {
-        match self.rest {
-            [first, rest @ ..] if *first == wanted => {
-                self.rest = rest;
-                true
-            }
-            _ => false,
-        }
+        let Some((number, rest)) = scan(self.rest) else { return Err(self.not_a_number()) };
+        self.rest = rest;
+        Ok(number)
     }
 
     #[cold]
@@ -93,6 +45,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `NaN`, `Infinity` or `-Infinity`, where they are taken.
+    #[inline]
     pub(crate) fn non_finite_literal(&mut self) -> Option<f64> {
         if !self.non_finite {
             return None;
@@ -104,8 +57,55 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn leading_zero(text: &[u8]) -> bool {
-    matches!(text, [b'0', ..] | [b'-', b'0', ..])
+/// The number at the beginning of `text`, and what follows it.
+#[inline]
+fn scan(text: &[u8]) -> Option<(Number<'_>, &[u8])> {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let (mantissa, rest) = digits(0, unsigned);
+    let whole = unsigned.len() - rest.len();
+    if whole == 0 || (whole > 1 && unsigned.first() == Some(&b'0')) {
+        return None;
+    }
+    let mut number = Number { text, mantissa, digits: whole, scale: 0, integer: true };
+    let mut rest = rest;
+    if let [b'.', fraction @ ..] = rest {
+        (number.mantissa, rest) = digits(mantissa, fraction);
+        let places = fraction.len() - rest.len();
+        if places == 0 {
+            return None;
+        }
+        number.digits += places;
+        number.scale = i32::try_from(places).map_or(i32::MIN, |places| -places);
+        number.integer = false;
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let unsigned = match exponent {
+            [b'+' | b'-', unsigned @ ..] => unsigned,
+            _ => exponent,
+        };
+        let (power, after) = digits(0, unsigned);
+        let power = match unsigned.len() - after.len() {
+            0 => return None,
+            1..=4 => power as i32,
+            _ => i32::MAX,
+        };
+        rest = after;
+        number.scale =
+            if exponent.first() == Some(&b'-') { number.scale.saturating_sub(power) } else { number.scale.saturating_add(power) };
+        number.integer = false;
+    }
+    number.text = text.get(..text.len() - rest.len()).unwrap_or(text);
+    Some((number, rest))
+}
+
+/// Appends the digits at the beginning of `text` to `value`, which wraps around. Returns it and what follows them.
+#[inline]
+fn digits(mut value: u64, mut text: &[u8]) -> (u64, &[u8]) {
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        text = rest;
+    }
+    (value, text)
 }
 
 impl Number<'_> {
@@ -130,30 +130,39 @@ impl Number<'_> {
 
     /// The nearest FP64, which is infinite when there is none.
     pub(crate) fn to_f64(self) -> f64 {
-        self.short().unwrap_or_else(|| self.as_str().parse().unwrap_or(f64::NAN))
+        /// Integers up to here are exact in FP64, so that one operation on two exact values is rounded once (Clinger 1990).
+        const EXACT: u64 = 1 << 53;
+        match self.scaled() {
+            Some(value) if self.mantissa <= EXACT => value,
+            _ => self.as_str().parse().unwrap_or(f64::NAN),
+        }
     }
 
     /// The nearest FP32, which is infinite when there is none.
     pub(crate) fn to_f32(self) -> f32 {
-        /// Bits that FP32 does not keep of FP64's, and the value of them that lies halfway between two FP32.
+        /// Bits of FP64 that FP32 does not keep, the value of them that lies halfway between two FP32, and more than two roundings can miss it by.
         const LOST: u64 = (1 << 29) - 1;
         const HALFWAY: u64 = 1 << 28;
-        match self.short() {
-            // Rounding twice is rounding once, unless the first time hit the middle, or the result is too small for all its bits.
-            Some(value) if value.to_bits() & LOST != HALFWAY && (value == 0.0 || value.abs() >= f64::from(f32::MIN_POSITIVE)) => {
+        const SLACK: u64 = 8;
+        match self.scaled() {
+            // Rounding again is rounding once unless it is near the middle; where FP32 has fewer bits, the middle is elsewhere.
+            Some(value)
+                if (value.to_bits() & LOST).abs_diff(HALFWAY) > SLACK && (value == 0.0 || value.abs() >= f64::from(f32::MIN_POSITIVE)) =>
+            {
                 value as f32
             }
             _ => self.as_str().parse().unwrap_or(f32::NAN),
         }
     }
 
-    /// The nearest FP64 where one operation on two exact values gives it (Clinger 1990), as for nearly all numbers that are sent.
+    /// Mantissa and scale put together in FP64, which rounds at most twice; `None` when either is too large for that.
     #[inline]
-    fn short(&self) -> Option<f64> {
-        if self.exponent {
+    fn scaled(&self) -> Option<f64> {
+        if self.digits > EXACT_DIGITS {
             return None;
         }
-        let value = self.mantissa? as f64 / TENS.get(self.fraction)?;
+        let ten = *TENS.get(self.scale.unsigned_abs() as usize)?;
+        let value = if self.scale < 0 { self.mantissa as f64 / ten } else { self.mantissa as f64 * ten };
         Some(if self.text.first() == Some(&b'-') { -value } else { value })
     }
 }
@@ -201,12 +210,17 @@ mod tests {
         }
 
         #[test]
-        fn any_short_decimal_is_rounded_as_the_standard_library_does(mantissa in 0u64..1 << 56, point in 0usize..26, minus: bool) {
+        fn any_short_decimal_is_rounded_as_the_standard_library_does(
+            mantissa in any::<u64>().prop_flat_map(|most| 0..=most),
+            point in 0usize..26,
+            exponent in prop::option::of(-60i32..60),
+            minus: bool,
+        ) {
             let digits = format!("{mantissa:0width$}", width = point + 1);
             let (whole, fraction) = digits.split_at(digits.len() - point);
             let whole = whole.trim_start_matches('0');
-            let text = format!("{}{}{}{fraction}", if minus { "-" } else { "" }, if whole.is_empty() { "0" } else { whole },
-                if point > 0 { "." } else { "" });
+            let text = format!("{}{}{}{fraction}{}", if minus { "-" } else { "" }, if whole.is_empty() { "0" } else { whole },
+                if point > 0 { "." } else { "" }, exponent.map(|e| format!("e{e}")).unwrap_or_default());
             prop_assert_eq!(read(&text, |n| n.to_f64()).unwrap().to_bits(), text.parse::<f64>().unwrap().to_bits());
             prop_assert_eq!(read(&text, |n| n.to_f32()).unwrap().to_bits(), text.parse::<f32>().unwrap().to_bits());
         }

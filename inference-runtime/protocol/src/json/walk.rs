@@ -68,9 +68,7 @@ impl<'a> Reader<'a> {
                     return Err(self.unexpected("':'").under(&name));
                 }
                 each(self, &name).map_err(|e| e.under(&name))?;
-                if let Some(doubled) = names.insert(name) {
-                    return Err(DecodeError::malformed("the name occurs twice in its object").under(&doubled));
-                }
+                names.insert(name)?;
                 if self.take(b',') {
                     continue;
                 }
@@ -99,6 +97,9 @@ impl<'a> Reader<'a> {
 
     /// Passes over the next value, checking that it is one.
     pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        if self.non_finite_literal().is_some() {
+            return Ok(());
+        }
         match self.peek()? {
             Kind::Object => self.object(|reader, _| reader.skip()),
             Kind::Array => self.array(|reader, _| reader.skip()).map(|_| ()),
@@ -113,6 +114,9 @@ impl<'a> Reader<'a> {
 /// Above this many names a set is faster than looking at each, and a stranger decides how many there are.
 const FEW: usize = 16;
 
+/// No object of any protocol here has so many members; without a limit they would cost more to compare than to read.
+const MOST: usize = 4_096;
+
 /// Names seen in one object.
 #[derive(Default)]
 struct Names<'a> {
@@ -121,22 +125,17 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Gives the name back if it was there already.
-    fn insert(&mut self, name: Cow<'a, str>) -> Option<Cow<'a, str>> {
-        if self.many.is_empty() {
-            if self.few.contains(&name) {
-                return Some(name);
-            }
-            if self.few.len() < FEW {
-                self.few.push(name);
-                return None;
-            }
-            self.many.extend(self.few.drain(..));
+    fn insert(&mut self, name: Cow<'a, str>) -> Result<(), DecodeError> {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return Err(DecodeError::malformed("the name occurs twice in its object").under(&name));
         }
-        if self.many.contains(&name) {
-            return Some(name);
+        if self.few.len() < FEW {
+            self.few.push(name);
+        } else if self.many.len() < MOST - FEW {
+            self.many.insert(name);
+        } else {
+            return Err(DecodeError::malformed(format!("an object of more than {MOST} members")));
         }
-        self.many.insert(name);
-        None
+        Ok(())
     }
 }

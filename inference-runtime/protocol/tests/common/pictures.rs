@@ -61,3 +61,11 @@ pub(crate) fn cmyk_jpeg_head(channels: u8) -> Vec<u8> {
     out.extend([0xFF, 0xDA, 0, 2, 0xFF, 0xD9]);
     out
 }
+
+/// A whole small JPEG whose header says 4000 × 4000.
+pub(crate) fn large_jpeg_of_few_bytes() -> Vec<u8> {
+    let mut jpeg = encode(&DynamicImage::ImageLuma8(image::GrayImage::new(8, 8)), ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x0F, 0xA0, 0x0F, 0xA0]);
+    jpeg
+}

@@ -43,8 +43,12 @@ pub enum BackendError {
 }
 
 impl BackendError {
-    /// Whether the same rows in another company could be answered.
+    /// Whether the same rows in another company could be answered. Who may ask, for which model and how, is the same for every row.
     pub fn may_be_one_rows_fault(&self) -> bool {
-        matches!(self, BackendError::Refused { .. } | BackendError::Failed { .. })
+        match self {
+            BackendError::Refused { status, .. } => !matches!(status, 401 | 403..=405),
+            BackendError::Failed { .. } => true,
+            BackendError::Unavailable { .. } | BackendError::TimedOut => false,
+        }
     }
 }
