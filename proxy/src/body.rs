@@ -68,12 +68,20 @@ pub(crate) async fn read(session: &mut ServerSession, limits: &HttpLimits, memor
         return Err(Rejection::BodyTooLarge { limit: limits.body });
     }
     if headers.contains_key(EXPECT) {
-        session.write_continue_response().await.map_err(|_| Rejection::CallerLeft)?;
+        ask(session).await?;
     }
     match timeout(limits.body_time, collect(session, limits, memory)).await {
         Ok(body) => body,
         Err(_) => Err(Rejection::BodyTimedOut),
     }
+}
+
+/// Asks for the body of a client that waits to be asked. pingora takes an answer before the body's end for the last one, this one too.
+async fn ask(session: &mut ServerSession) -> Result<(), Rejection> {
+    session.set_close_on_response_before_downstream_finish(false);
+    let asked = session.write_continue_response().await;
+    session.set_close_on_response_before_downstream_finish(true);
+    asked.map_err(|_| Rejection::CallerLeft)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

@@ -1,10 +1,11 @@
 //! The life of a request in pingora's phases; the only file that names `ProxyHttp`. Each phase asks one part one question.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use forebay_identity::Caller;
 use forebay_limit::Verdict;
 use http::header;
@@ -167,11 +168,37 @@ impl ProxyHttp for Gateway {
         head: &mut RequestHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
+        // pingora speaks HTTP/1.1 for a caller of HTTP/1.0, and leaves out what that demands (RFC 9112 section 3.2).
+        if !head.headers.contains_key(header::HOST) {
+            head.insert_header(header::HOST, "")?;
+        }
         if let Some(trace) = &request.trace {
             head.insert_header(REQUEST_ID, trace.request_id.as_str())?;
             head.insert_header(TRACEPARENT, trace.traceparent.as_str())?;
         }
         Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _request: &mut Request,
+    ) -> pingora::Result<()> {
+        upstream::end_once(body, end_of_stream);
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _request: &mut Request,
+    ) -> pingora::Result<Option<Duration>> {
+        upstream::end_once(body, end_of_stream);
+        Ok(None)
     }
 
     async fn response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, request: &mut Request) -> pingora::Result<()> {

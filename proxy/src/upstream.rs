@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use forebay_mesh_config::models::Upstream;
 use http::header::CONTENT_TYPE;
 use pingora::http::RequestHeader;
@@ -38,6 +39,14 @@ pub(crate) async fn peer(head: &RequestHeader, live: &Live) -> pingora::Result<B
 
 fn is_grpc(head: &RequestHeader) -> bool {
     head.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// HTTP/2 may end a body with an empty frame. pingora would write that as a chunk of no bytes, which is the end of a chunked body, and then
+/// the end once more: five bytes before the next message on the same connection.
+pub(crate) fn end_once(body: &mut Option<Bytes>, end_of_stream: bool) {
+    if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+        *body = None;
+    }
 }
 
 /// What a failure in passing through means to the caller.

@@ -6,26 +6,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Answer, Connection, Forebay, MODEL, OipBackend, get, infer_body, oip_backend, post, request, rows_of, until_true};
-
-fn infer_path() -> String {
-    format!("/v2/models/{MODEL}/infer")
-}
-
-fn infer(forebay: &Forebay, rows: &[f64]) -> Answer {
-    post(&forebay.api, &infer_path(), &[], &infer_body(rows))
-}
-
-/// Sends rows on a connection of their own.
-fn send(forebay: &Forebay, rows: &[f64]) -> Connection {
-    let mut connection = Connection::open(&forebay.api);
-    connection.send(request("POST", &infer_path(), &[], &infer_body(rows)));
-    connection
-}
-
-fn waiting(forebay: &Forebay) -> f64 {
-    forebay.metric("forebay_queue_rows", &[("model", MODEL)])
-}
+use support::{
+    Answer, Connection, Forebay, INFER, MODEL, OipBackend, get, infer, infer_body, oip_backend, post, request, rows_of, send, until_true,
+    waiting,
+};
 
 fn ready_metric(forebay: &Forebay) -> f64 {
     forebay.metric("forebay_model_ready", &[("model", MODEL)])
@@ -173,7 +157,7 @@ fn a_request_that_does_not_fit_the_model_is_refused_before_it_meets_others() {
     let mut good = send(&forebay, &[1.0]);
     until_true("it waits", || waiting(&forebay) == 1.0);
     let wrong = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
-    let answer = post(&forebay.api, &infer_path(), &[], wrong);
+    let answer = post(&forebay.api, INFER, &[], wrong);
     assert_eq!(answer.status, 400);
     assert!(answer.json()["pointer"].as_str().unwrap().starts_with("/inputs/0"), "{}", answer.text());
     drop(held);
@@ -215,7 +199,7 @@ fn a_model_that_takes_too_long_is_504_and_its_connection_goes_on() {
     assert!(matches!(problem.as_str(), "timed_out" | "backend_timed_out"), "{problem}");
     assert!(began.elapsed() >= Duration::from_millis(290) && began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     drop(held);
-    slow.send(request("POST", &infer_path(), &[], &infer_body(&[2.0])));
+    slow.send(request("POST", INFER, &[], &infer_body(&[2.0])));
     assert_eq!(rows_of(&slow.answer().json()), [2.0]);
 }
 
@@ -277,7 +261,7 @@ fn requests_of_different_parameters_are_not_joined() {
         let mut body: serde_json::Value = serde_json::from_slice(&infer_body(&[row])).unwrap();
         body["parameters"] = serde_json::json!({ "mode": mode });
         let mut connection = Connection::open(&forebay.api);
-        connection.send(request("POST", &infer_path(), &[], body.to_string().as_bytes()));
+        connection.send(request("POST", INFER, &[], body.to_string().as_bytes()));
         connection
     };
     let mut sent = Vec::new();

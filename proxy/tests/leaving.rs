@@ -6,15 +6,7 @@ mod support;
 
 use bytes::Bytes;
 use http::Request;
-use support::{Connection, Forebay, H2, MODEL, OipBackend, infer_body, oip_backend, request, rows_of, until_true};
-
-fn infer_path() -> String {
-    format!("/v2/models/{MODEL}/infer")
-}
-
-fn waiting(forebay: &Forebay) -> f64 {
-    forebay.metric("forebay_queue_rows", &[("model", MODEL)])
-}
+use support::{Connection, Forebay, H2, INFER, MODEL, OipBackend, infer_body, oip_backend, request, rows_of, send, until_true, waiting};
 
 fn withdrawn(forebay: &Forebay) -> f64 {
     forebay.metric("forebay_rows_withdrawn_total", &[("model", MODEL)])
@@ -26,13 +18,6 @@ fn busy(backend: &OipBackend) -> (Forebay, Connection) {
     let first = send(&forebay, &[100.0]);
     backend.when_batches(1);
     (forebay, first)
-}
-
-/// Sends rows on a connection of their own.
-fn send(forebay: &Forebay, rows: &[f64]) -> Connection {
-    let mut connection = Connection::open(&forebay.api);
-    connection.send(request("POST", &infer_path(), &[], &infer_body(rows)));
-    connection
 }
 
 /// All rows that the backend has seen, in order.
@@ -113,7 +98,7 @@ fn a_pipelined_request_is_no_farewell() {
     let (forebay, mut first) = busy(&backend);
     let mut next = send(&forebay, &[5.0]);
     until_true("one row waits", || waiting(&forebay) == 1.0);
-    next.send(request("POST", &infer_path(), &[], &infer_body(&[6.0])));
+    next.send(request("POST", INFER, &[], &infer_body(&[6.0])));
     drop(held);
     first.answer();
     assert_eq!(rows_of(&next.answer().json()), [5.0]);
@@ -121,7 +106,7 @@ fn a_pipelined_request_is_no_farewell() {
 }
 
 fn infer(rows: &[f64]) -> Request<Bytes> {
-    Request::post(format!("http://forebay.test{}", infer_path()))
+    Request::post(format!("http://forebay.test{}", INFER))
         .header("content-type", "application/json")
         .body(Bytes::from(infer_body(rows)))
         .unwrap()

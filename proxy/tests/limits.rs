@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{Answer, Connection, Forebay, MODEL, get, infer_body, oip_backend, post, request, until_true};
+use support::{Answer, Connection, Forebay, INFER, get, infer_body, oip_backend, post, request, until_true};
 
 /// Keys that the tests present; their digests are below.
 const ALICE: &str = "fb_alice";
@@ -225,7 +225,7 @@ fn whoever_asks_if_forebay_lives_is_not_limited() {
 fn an_inference_is_charged_once_and_carries_the_fields() {
     let backend = oip_backend();
     let forebay = Forebay::start(&(backend.config("") + &quotas(&[per_principal(SLOW, 2)]))).when_ready();
-    let infer = || post(&forebay.api, &format!("/v2/models/{MODEL}/infer"), &[], &infer_body(&[1.0, 2.0, 3.0]));
+    let infer = || post(&forebay.api, INFER, &[], &infer_body(&[1.0, 2.0, 3.0]));
     let answer = infer();
     assert_eq!((answer.status, left(&answer, "per-user")), (200, Some(1)));
     assert_eq!(infer().status, 200);

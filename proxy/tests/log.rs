@@ -5,14 +5,10 @@
 mod support;
 
 use serde_json::Value;
-use support::{Answer, Connection, Forebay, MODEL, get, infer_body, oip_backend, post, request, until, until_true};
-
-fn infer_path() -> String {
-    format!("/v2/models/{MODEL}/infer")
-}
+use support::{Answer, Connection, Forebay, INFER, MODEL, get, infer_body, oip_backend, post, request, until, until_true};
 
 fn infer(forebay: &Forebay, headers: &[(&str, &str)]) -> Answer {
-    post(&forebay.api, &infer_path(), headers, &infer_body(&[1.0, 2.0]))
+    post(&forebay.api, INFER, headers, &infer_body(&[1.0, 2.0]))
 }
 
 /// The line of the request with this id.
@@ -104,7 +100,7 @@ fn nothing_secret_is_logged_at_any_level() {
     let forebay = Forebay::start(&(backend.config("") + &keys + "telemetry: { log: trace }\n")).when_ready();
     let headers = [("x-api-key", "fb_test"), ("cookie", "session=COOKIESECRET"), ("x-request-id", "good")];
     let body = br#"{"id":"BODYSECRET","inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":[1234567.5]}]}"#;
-    let path = infer_path() + "?key=QUERYSECRET";
+    let path = format!("{INFER}?key=QUERYSECRET");
     assert_eq!(post(&forebay.api, &path, &headers, body).status, 200);
     assert_eq!(post(&forebay.api, &path, &[("x-api-key", "WRONGSECRET")], body).status, 401);
     assert_eq!(post(&forebay.api, &path, &headers[..1], b"{\"BODYSECRET\":").status, 400);
@@ -126,7 +122,7 @@ fn the_admin_pages_have_no_secret() {
     assert_eq!((config.status, config.header("content-type")), (200, Some("application/json")));
     let text = config.text();
     assert!(text.contains("alice") && !text.contains(&digest[..16]), "{text}");
-    assert_eq!(config.json()["drain"]["at_most"], "60s", "defaults are written out");
+    assert_eq!(config.json()["drain"]["at_most"], "1m", "defaults are written out");
 }
 
 #[test]

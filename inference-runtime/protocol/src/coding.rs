@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
 
-use crate::error::{DecodeError, excerpt};
+use crate::error::{DecodeError, excerpt, one_line};
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn read(decoder: impl Read, name: &str, most: usize) -> Result<Bytes, DecodeErro
     decoder
         .take(limit)
         .read_to_end(&mut decoded)
-        .map_err(|e| DecodeError::malformed(format!("the body is not {name} data, as Content-Encoding says: {e}")))?;
+        .map_err(|e| DecodeError::malformed(format!("the body is not {name} data, as Content-Encoding says: {}", one_line(&e))))?;
     if decoded.len() > most { Err(too_large(most)) } else { Ok(decoded.into()) }
 }
 

@@ -114,6 +114,13 @@ pub(crate) fn excerpt(text: &[u8]) -> String {
     quoted
 }
 
+/// What a library says of bytes that it could not read, for a message: one line, cut, since it may repeat what was sent.
+pub(crate) fn one_line(said: &dyn std::fmt::Display) -> String {
+    const LONGEST: usize = 96;
+    let said = said.to_string();
+    said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect::<String>().trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -133,6 +133,11 @@ impl Batcher {
         Ok(Ticket { answer, withdraw: ids.map(|ids| -> Withdraw { Box::new(move || shared.withdraw(&key, ids)) }) })
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Rows that wait now.
     pub fn rows_waiting(&self) -> usize {
         self.shared.queue.lock().as_ref().map_or(0, Queue::rows)
@@ -225,7 +230,7 @@ impl Shared {
     }
 
     /// Proportional to `rows`, so that a caller who is told to wait knows by how much the backlog grew.
-    fn time_for(&self, rows: usize) -> Duration {
+    pub(crate) fn time_for(&self, rows: usize) -> Duration {
         let per_batch = self.policy.rows_per_batch();
         let run = self.service_time.lock().expect(per_batch).unwrap_or(UNLEARNED_RUN);
         let batches = rows as f64 / per_batch as f64 / self.policy.concurrency.get() as f64;

@@ -37,15 +37,12 @@ impl BatchMetrics {
     /// Registers the families.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let model = &["model"];
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), model);
+        let histogram =
+            |name: &str, help: &str, buckets: Vec<f64>| HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), model);
         let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let metrics = BatchMetrics {
             waiting: IntGaugeVec::new(Opts::new("forebay_queue_rows", "Rows that wait for the backend right now."), model)?,
-            rows: histogram(
-                "forebay_batch_rows",
-                "Rows per batch that ran.",
-                vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
-            )?,
+            rows: histogram("forebay_batch_rows", "Rows per batch that ran.", vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0])?,
             fill: histogram(
                 "forebay_batch_fill_ratio",
                 "Rows of a batch as a share of the most it may have.",
@@ -58,7 +55,11 @@ impl BatchMetrics {
                 "Batches that ran, by why they left: full, backend_free (nothing more was waiting), or split (part of a failed batch).",
                 &["model", "flush"],
             )?,
-            failed: counter("forebay_batches_failed_total", "Runs that the backend did not answer; those that one row may have caused are run again in parts.", model)?,
+            failed: counter(
+                "forebay_batches_failed_total",
+                "Runs that the backend did not answer; those that one row may have caused are run again in parts.",
+                model,
+            )?,
             withdrawn: counter("forebay_rows_withdrawn_total", "Rows whose caller left before they ran.", model)?,
         };
         registry.register(Box::new(metrics.waiting.clone()))?;

@@ -126,8 +126,7 @@ mod tests {
     #[test]
     fn a_request_cut_in_parts_is_joined_again() {
         let whole = rows_request(5, 7);
-        let parts: Vec<_> =
-            [0..2, 2..4, 4..5].into_iter().map(|r| Some(echo(&part(&whole, r).unwrap()).outputs)).collect();
+        let parts: Vec<_> = [0..2, 2..4, 4..5].into_iter().map(|r| Some(echo(&part(&whole, r).unwrap()).outputs)).collect();
         assert_eq!(join_outputs(&parts).unwrap(), echo(&whole).outputs);
     }
 }

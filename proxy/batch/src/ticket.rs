@@ -31,11 +31,7 @@ pub struct Timing {
 
 impl Timing {
     fn longest(self, other: Timing) -> Timing {
-        Timing {
-            queue: self.queue.max(other.queue),
-            run: self.run.max(other.run),
-            batch_rows: self.batch_rows.max(other.batch_rows),
-        }
+        Timing { queue: self.queue.max(other.queue), run: self.run.max(other.run), batch_rows: self.batch_rows.max(other.batch_rows) }
     }
 }
 

@@ -139,8 +139,8 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
     /// Forgets every principal whose buckets are full again; call it about once a second.
     pub fn sweep(&self, now: Instant) {
         let nanos = self.nanos(now);
-        // One that is held by an `Admission` may still be given back to: dropping it would only make it fuller, which it is.
-        self.principals.retain(|_, buckets| !buckets.iter().all(|b| is_full(b, nanos)));
+        // One that is held elsewhere is about to be taken from, or may still be given back to: a bucket forgotten now would forget that.
+        self.principals.retain(|_, buckets| Arc::strong_count(buckets) > 1 || !buckets.iter().all(|b| is_full(b, nanos)));
     }
 
     fn nanos(&self, now: Instant) -> Nanos {
@@ -298,6 +298,19 @@ mod tests {
         drop(limiter.admit(&1, now));
         limiter.sweep(now);
         assert_eq!(limiter.principals(), 1);
+    }
+
+    #[test]
+    fn a_sweep_forgets_nobody_whose_request_is_being_decided() {
+        let limiter = limiter(10, AtCap::Share, vec![quota("own", Per::Principal, 1, 5)]);
+        let now = Instant::now();
+        let held = limiter.admit(&1, now);
+        let later = now + Duration::from_secs(10);
+        limiter.sweep(later);
+        assert_eq!(limiter.principals(), 1);
+        drop(held);
+        limiter.sweep(later);
+        assert_eq!(limiter.principals(), 0);
     }
 
     #[test]

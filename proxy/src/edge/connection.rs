@@ -46,7 +46,8 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     }
 }
 
-/// Reads until the first bytes are or are not the preface of HTTP/2, and puts them back; `None` when the client closed without a byte.
+/// Reads until the first bytes are or are not the preface of HTTP/2, and puts them back; `None` when nobody is there who would understand an
+/// answer.
 async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
     let mut first = BytesMut::with_capacity(4 << 10);
     loop {
@@ -55,9 +56,21 @@ async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
         }
         let compared = first.len().min(PREFACE.len());
         let same = first.get(..compared) == PREFACE.get(..compared);
+        if !same && !may_be_http1(&first) {
+            return Ok(None);
+        }
         if !same || first.len() >= PREFACE.len() {
             guard.unread(first);
             return Ok(Some(same));
         }
     }
+}
+
+/// Whether the first line, if it is there whole, names a version of HTTP/1. A TLS greeting and a mistyped preface do not, and are closed
+/// without an answer (RFC 9113 section 3.4).
+fn may_be_http1(first: &[u8]) -> bool {
+    let mut lines = first.split(|&b| b == b'\n');
+    let (line, whole) = (lines.next().unwrap_or_default(), lines.next().is_some());
+    // One empty line before a request is allowed.
+    !whole || line == b"\r" || line.windows(8).any(|word| word == b" HTTP/1.")
 }

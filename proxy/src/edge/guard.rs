@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,22 +36,28 @@ const READ_AHEAD: usize = 16 << 10;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
-/// Whether the connection's bytes belong to a head or to a request that is under way. Shared with the request.
+/// Whether the connection's bytes belong to a head or to a request that is under way, counted: even for a head, odd for its request. Shared
+/// with the request.
 #[derive(Debug, Default)]
-pub(crate) struct Phase(AtomicBool);
+pub(crate) struct Phase(AtomicUsize);
 
 impl Phase {
     /// The head is read; the request's own limits hold now.
     pub(crate) fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_or(1, Ordering::Relaxed);
     }
 
-    /// The next bytes are a head.
+    /// The next bytes are another head.
     pub(crate) fn head(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        // Only the connection's own task counts on.
+        self.0.store(self.number().next_multiple_of(2), Ordering::Relaxed);
     }
 
     fn in_request(&self) -> bool {
+        self.number() % 2 == 1
+    }
+
+    fn number(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -74,6 +80,8 @@ pub(crate) struct Guard {
     ahead: BytesMut,
     /// Written and not yet sent.
     gathered: BytesMut,
+    /// The phase that `head_bytes` and `head_deadline` are of.
+    counted: usize,
     head_bytes: usize,
     head_deadline: Option<Pin<Box<Sleep>>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
@@ -88,6 +96,7 @@ impl Guard {
             bounds,
             ahead: BytesMut::new(),
             gathered: BytesMut::new(),
+            counted: 0,
             head_bytes: 0,
             head_deadline: None,
             write_deadline: None,
@@ -174,7 +183,9 @@ impl Guard {
 impl AsyncRead for Guard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.phase.in_request() {
+        // Not every request reads a body, so that its phase may have passed without a read.
+        if this.counted != this.phase.number() {
+            this.counted = this.phase.number();
             this.head_bytes = 0;
             this.head_deadline = None;
         }

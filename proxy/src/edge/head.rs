@@ -25,6 +25,10 @@ pub(crate) fn check(head: &RequestHeader, raw: Option<&[u8]>, most_bytes: usize,
     if raw.map(lines).transpose()?.is_some_and(|has_length| has_length) && head.headers.contains_key(TRANSFER_ENCODING) {
         return Err(bad("Content-Length and Transfer-Encoding are both there"));
     }
+    // Over HTTP/2 the target may have bytes that HTTP/1.1 cannot carry; pingora escapes only those that came over HTTP/1.1.
+    if !head.raw_path().iter().all(u8::is_ascii_graphic) {
+        return Err(bad("the target has a character that must be percent-encoded"));
+    }
     fields(&head.headers)?;
     framing(head)?;
     expectation(&head.headers)
@@ -36,6 +40,8 @@ fn bad(detail: &'static str) -> Rejection {
 
 /// Checks the lines of an HTTP/1.1 head byte by byte, and tells whether one of them is a `Content-Length`.
 fn lines(raw: &[u8]) -> Result<bool, Rejection> {
+    // One empty line before a request is allowed (RFC 9112 section 2.2).
+    let raw = raw.strip_prefix(b"\r\n").unwrap_or(raw);
     let mut lines =
         raw.strip_suffix(b"\r\n\r\n").ok_or(bad("a line of the head does not end with CR LF"))?.split(|&b| b == b'\n').peekable();
     let (mut first, mut has_length) = (true, false);

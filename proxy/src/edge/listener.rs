@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use forebay_mesh_config::listen::HttpLimits;
-use futures_util::FutureExt;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +20,6 @@ use crate::metrics::Metrics;
 
 /// After a failed `accept`, such as one for want of file descriptors, which another try at once would only repeat.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// As many connections as the system takes before we accept them.
-const BACKLOG: usize = 1_024;
 
 /// What every connection shares.
 pub(crate) struct Edge {
@@ -47,9 +43,10 @@ impl Edge {
 
 /// Accepts connections until [`Edge::closing`], and then those that the system took on our behalf already.
 pub(crate) async fn accept(listener: Listener, edge: Arc<Edge>) {
+    // Nothing is idle while somebody may wait at the door.
+    let _at_the_door = edge.tasks.token();
     loop {
         let accepted = tokio::select! {
-            biased;
             () = edge.closing.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
@@ -61,10 +58,7 @@ pub(crate) async fn accept(listener: Listener, edge: Arc<Edge>) {
             }
         }
     }
-    for _ in 0..BACKLOG {
-        let Some(Ok((socket, peer))) = listener.accept().now_or_never() else { return };
-        edge.serve(socket, peer);
-    }
+    listener.close(|socket, peer| edge.serve(socket, peer));
 }
 
 impl Edge {

@@ -40,7 +40,7 @@ fn complaints(cases: &[Case], judge: Judge) -> Vec<String> {
         if outcome.hung {
             complain("hung".to_owned());
         }
-        if outcome.passed != case.passes {
+        if outcome.passed != case.passes && case.passes != cases::RACE {
             complain(format!("{} requests passed, not {} {:?}", outcome.passed, case.passes, outcome.statuses));
         }
         if outcome.statuses.iter().any(|status| *status >= 500) {
@@ -81,8 +81,10 @@ fn the_judge_finds_what_a_tunnel_lets_through() {
 /// A comparison, not a verdict: it fails only where a control does not run.
 #[test]
 fn other_proxies_go_through_the_same_judge() {
-    let table: Vec<String> = controls::all().map(|start| compared(start)).collect();
-    println!("{}", table.join("\n"));
+    let running: Vec<_> = controls::all().map(|start| std::thread::spawn(move || compared(start))).collect();
+    for control in running {
+        println!("{}", control.join().unwrap());
+    }
 }
 
 fn compared(start: controls::Start) -> String {

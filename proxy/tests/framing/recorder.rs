@@ -48,7 +48,7 @@ impl Recorder {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark(self.connections.lock().unwrap().iter().map(|c| c.bytes.len()).collect())
+        Mark(self.connections.lock().unwrap().iter().map(|c| if c.closed { c.bytes.len() } else { c.answered }).collect())
     }
 
     /// Whether nothing more is to be expected on the connections that were used since `mark`.

@@ -21,11 +21,40 @@ pub(crate) struct Reply2 {
     pub(crate) body: Vec<u8>,
 }
 
+/// The server said before the request was sent, or of this very stream, that it does not serve it: it may be sent again elsewhere.
+#[derive(Debug)]
+pub(crate) struct Unsent;
+
 impl H2 {
     pub(crate) async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-        H2 { requests, driver: tokio::spawn(connection) }
+        Self::try_connect(address).await.unwrap()
+    }
+
+    pub(crate) async fn try_connect(address: &str) -> Result<Self, h2::Error> {
+        let stream = TcpStream::connect(address).await.map_err(|_| h2::Reason::CONNECT_ERROR)?;
+        let (requests, connection) = h2::client::handshake(stream).await?;
+        Ok(H2 { requests, driver: tokio::spawn(connection) })
+    }
+
+    /// A POST of JSON that says when the server is going away. Any other failure fails the test.
+    pub(crate) async fn try_post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Reply2, Unsent> {
+        let Ok(mut requests) = self.requests.clone().ready().await else { return Err(Unsent) };
+        let head = Request::post(uri(path)).header("content-type", "application/json").body(()).unwrap();
+        let Ok((answer, mut stream)) = requests.send_request(head, false) else { return Err(Unsent) };
+        // An error of the stream is the answer's too.
+        stream.send_data(body.into(), true).ok();
+        match answer.await {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                Ok(Reply2 { status: head.status.as_u16(), headers: head.headers, body: read(body).await })
+            }
+            Err(error)
+                if error.is_remote() && error.reason().is_some_and(|r| r == h2::Reason::NO_ERROR || r == h2::Reason::REFUSED_STREAM) =>
+            {
+                Err(Unsent)
+            }
+            Err(error) => panic!("a stream failed: {error:?}"),
+        }
     }
 
     /// Sends a whole request. Dropping what this gives resets the stream.
@@ -58,11 +87,9 @@ impl H2 {
         self.driver.abort();
     }
 
-    /// Waits until the server closes the connection.
-    pub(crate) async fn closed(self) {
-        drop(self.requests);
-        // How it ends is not asked.
-        self.driver.await.ok();
+    /// Waits until the server closes the connection. How it ends is not asked.
+    pub(crate) async fn closed(mut self) {
+        (&mut self.driver).await.ok();
     }
 }
 

@@ -4,17 +4,29 @@
 
 // Each test file is a crate of its own and uses its part of this.
 #![allow(dead_code, unused_imports, reason = "no test file uses all of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests fail loudly, and then show what Forebay wrote"
+)]
 
 mod client;
+mod echo;
 mod forebay;
 mod http2;
+mod load;
 mod oip;
 mod server;
 mod wait;
 
 pub(crate) use client::{Answer, Connection, get, post, request};
+pub(crate) use echo::{INFER, infer, infer_body, rows_of, send, waiting};
 pub(crate) use forebay::{Forebay, Starting};
-pub(crate) use http2::{H2, Reply2};
-pub(crate) use oip::{MODEL, OipBackend, Row, infer_body, oip_backend, rows_of};
+pub(crate) use http2::{H2, Reply2, Unsent};
+pub(crate) use load::{CLIENTS, Tally, under_load};
+pub(crate) use oip::{Held, MODEL, OipBackend, Row, oip_backend};
 pub(crate) use server::{Received, Reply, Server, upstream};
 pub(crate) use wait::{LONG, until, until_true};

@@ -147,20 +147,9 @@ fn metadata() -> Value {
 }
 
 /// Every number of a nested or flat list.
-fn numbers(value: &Value) -> Vec<Row> {
+pub(super) fn numbers(value: &Value) -> Vec<Row> {
     match value {
         Value::Array(items) => items.iter().flat_map(numbers).collect(),
         other => vec![other.as_f64().unwrap()],
     }
-}
-
-/// The body of a request with these rows.
-pub(crate) fn infer_body(rows: &[Row]) -> Vec<u8> {
-    let input = json!({ "name": "x", "shape": [rows.len(), 1], "datatype": "FP32", "data": rows });
-    json!({ "inputs": [input] }).to_string().into_bytes()
-}
-
-/// The rows of an answer.
-pub(crate) fn rows_of(answer: &Value) -> Vec<Row> {
-    numbers(&answer["outputs"][0]["data"])
 }

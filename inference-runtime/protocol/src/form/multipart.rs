@@ -5,7 +5,7 @@ use forebay_mesh_config::decode::DecodeLimits;
 use futures_util::FutureExt as _;
 use futures_util::stream::once;
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, one_line};
 
 /// Names under which a picture is looked for before any other file.
 const NAMES: [&str; 2] = ["image", "file"];
@@ -43,26 +43,24 @@ fn parts(body: &Bytes, boundary: &str, most: usize) -> Result<Vec<Part>, DecodeE
     // All bytes are there, so nothing is ever waited for.
     match read(multer::Multipart::new(stream, boundary), most).now_or_never() {
         Some(parts) => parts,
-        None => Err(broken("it does not end")),
+        None => Err(broken(&"it does not end")),
     }
 }
 
 async fn read(mut multipart: multer::Multipart<'_>, most: usize) -> Result<Vec<Part>, DecodeError> {
     let mut parts = Vec::new();
-    while let Some(field) = multipart.next_field().await.map_err(|e| broken(&e.to_string()))? {
+    while let Some(field) = multipart.next_field().await.map_err(|e| broken(&e))? {
         if parts.len() >= most {
             return Err(DecodeError::malformed(format!("more than {most} parts")));
         }
         let name = field.name().map(str::to_owned);
         let file = field.file_name().is_some() || field.content_type().is_some_and(|t| t.type_() == "image");
-        let content = field.bytes().await.map_err(|e| broken(&e.to_string()))?;
+        let content = field.bytes().await.map_err(|e| broken(&e))?;
         parts.push(Part { name, file, content });
     }
     Ok(parts)
 }
 
-fn broken(why: &str) -> DecodeError {
-    // What the parser says may repeat what was sent.
-    let why: String = why.chars().filter(|c| !c.is_control()).take(96).collect();
-    DecodeError::malformed(format!("the multipart body is damaged or cut off: {why}"))
+fn broken(why: &dyn std::fmt::Display) -> DecodeError {
+    DecodeError::malformed(format!("the multipart body is damaged or cut off: {}", one_line(why)))
 }

@@ -7,7 +7,7 @@ use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
 use super::Format;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, one_line};
 use crate::manifest::Colour;
 
 /// A decoded picture.
@@ -102,8 +102,8 @@ fn check_size(decoder: &impl ImageDecoder, most: u64) -> Result<(), DecodeError>
 fn broken(format: &str, error: &ImageError) -> DecodeError {
     match error {
         ImageError::Limits(_) => DecodeError::too_large(format!("decoding this {format} takes more memory than pictures may")),
-        ImageError::Unsupported(_) => DecodeError::malformed(format!("a kind of {format} that is not taken: {error}")),
-        _ => DecodeError::malformed(format!("the {format} is damaged or cut off: {error}")),
+        ImageError::Unsupported(_) => DecodeError::malformed(format!("a kind of {format} that is not taken: {}", one_line(error))),
+        _ => DecodeError::malformed(format!("the {format} is damaged or cut off: {}", one_line(error))),
     }
 }
 
@@ -118,10 +118,10 @@ fn to_8_bits(image: DynamicImage) -> Result<Pixels, DecodeError> {
         DynamicImage::ImageRgb8(image) => Pixels::Rgb(image.into_raw()),
         DynamicImage::ImageLumaA8(image) => Pixels::Grey(opaque::<2, 1, u8>(image.as_raw(), u8::MAX)?),
         DynamicImage::ImageRgba8(image) => Pixels::Rgb(opaque::<4, 3, u8>(image.as_raw(), u8::MAX)?),
-        DynamicImage::ImageLuma16(image) => Pixels::Grey(halve(image.as_raw())),
-        DynamicImage::ImageRgb16(image) => Pixels::Rgb(halve(image.as_raw())),
-        DynamicImage::ImageLumaA16(image) => Pixels::Grey(halve(&opaque::<2, 1, u16>(image.as_raw(), u16::MAX)?)),
-        DynamicImage::ImageRgba16(image) => Pixels::Rgb(halve(&opaque::<4, 3, u16>(image.as_raw(), u16::MAX)?)),
+        DynamicImage::ImageLuma16(image) => Pixels::Grey(to_nearest_8_bits(image.as_raw())),
+        DynamicImage::ImageRgb16(image) => Pixels::Rgb(to_nearest_8_bits(image.as_raw())),
+        DynamicImage::ImageLumaA16(image) => Pixels::Grey(to_nearest_8_bits(&opaque::<2, 1, u16>(image.as_raw(), u16::MAX)?)),
+        DynamicImage::ImageRgba16(image) => Pixels::Rgb(to_nearest_8_bits(&opaque::<4, 3, u16>(image.as_raw(), u16::MAX)?)),
         _ => return Err(DecodeError::malformed("a picture of floats: 8 and 16 bits are taken")),
     })
 }
@@ -136,7 +136,7 @@ fn opaque<const N: usize, const C: usize, T: Copy + PartialEq>(samples: &[T], op
 }
 
 /// 16 bits to the nearest 8.
-fn halve(samples: &[u16]) -> Vec<u8> {
+fn to_nearest_8_bits(samples: &[u16]) -> Vec<u8> {
     samples.iter().map(|&s| ((u32::from(s) + 128) / 257) as u8).collect()
 }
 

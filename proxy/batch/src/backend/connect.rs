@@ -1,10 +1,12 @@
-//! Opening connections to a backend, over TCP or a unix socket, for hyper's client.
+//! Opening connections to a backend, over TCP or a unix socket, for hyper's client; each remembers whether it has been answered on.
 
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
@@ -13,6 +15,10 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tower_service::Service;
+
+/// A server beside us or in the same cluster that takes longer is gone: a run that waits for it would hold the slot until its own time ends.
+/// Long enough for two lost SYNs.
+const CONNECT: Duration = Duration::from_secs(4);
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +55,7 @@ impl Connector {
             Target::Tcp { .. } => {
                 let mut tcp = HttpConnector::new();
                 tcp.set_nodelay(true);
+                tcp.set_connect_timeout(Some(CONNECT));
                 Connector::Tcp(tcp)
             }
             Target::Unix { path } => Connector::Unix(Arc::new(path.clone())),
@@ -72,56 +79,85 @@ impl Service<Uri> for Connector {
         match self {
             Connector::Tcp(tcp) => {
                 let connecting = tcp.call(uri);
-                Box::pin(async move { connecting.await.map(Stream::Tcp).map_err(io::Error::other) })
+                Box::pin(async move { connecting.await.map(|tcp| Stream::new(Socket::Tcp(tcp))).map_err(io::Error::other) })
             }
             Connector::Unix(path) => {
                 let path = path.clone();
-                Box::pin(async move { UnixStream::connect(path.as_path()).await.map(|s| Stream::Unix(TokioIo::new(s))) })
+                Box::pin(async move {
+                    let unix = UnixStream::connect(path.as_path()).await?;
+                    Ok(Stream::new(Socket::Unix(TokioIo::new(unix))))
+                })
             }
         }
     }
 }
 
-/// A connection of either kind.
-pub(super) enum Stream {
+/// Whether a connection has carried an answer before: only then may its server have closed it as idle while a request was under way.
+/// Comes with every answer and every error of the connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proven(Arc<AtomicBool>);
+
+impl Proven {
+    pub(super) fn prove(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection.
+pub(super) struct Stream {
+    socket: Socket,
+    proven: Proven,
+}
+
+enum Socket {
     Tcp(TokioIo<TcpStream>),
     Unix(TokioIo<UnixStream>),
 }
 
+impl Stream {
+    fn new(socket: Socket) -> Self {
+        Stream { socket, proven: Proven::default() }
+    }
+}
+
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.proven.clone())
     }
 }
 
 impl Read for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Stream::Tcp(s) => Pin::new(s).poll_read(cx, buffer),
-            Stream::Unix(s) => Pin::new(s).poll_read(cx, buffer),
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_read(cx, buffer),
+            Socket::Unix(s) => Pin::new(s).poll_read(cx, buffer),
         }
     }
 }
 
 impl Write for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Stream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
-            Stream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Unix(s) => Pin::new(s).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Stream::Tcp(s) => Pin::new(s).poll_flush(cx),
-            Stream::Unix(s) => Pin::new(s).poll_flush(cx),
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Socket::Unix(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Stream::Tcp(s) => Pin::new(s).poll_shutdown(cx),
-            Stream::Unix(s) => Pin::new(s).poll_shutdown(cx),
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Socket::Unix(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 
@@ -130,9 +166,9 @@ impl Write for Stream {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Stream::Tcp(s) => Pin::new(s).poll_write_vectored(cx, bytes),
-            Stream::Unix(s) => Pin::new(s).poll_write_vectored(cx, bytes),
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_write_vectored(cx, bytes),
+            Socket::Unix(s) => Pin::new(s).poll_write_vectored(cx, bytes),
         }
     }
 }

@@ -2,18 +2,19 @@
 //!
 //! Tensors go as binary when the server's metadata announces `binary_tensor_data`, otherwise as JSON.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_protocol::{InferRequest, InferResponse, ModelMetadata, v2};
+use forebay_protocol::{DecodeError, InferRequest, InferResponse, ModelMetadata, v2};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 
-use super::connect::{Connector, Target};
+use super::connect::{Connector, Proven, Target};
 use super::{Backend, BackendError, Permit, Running};
 
 /// Header of the binary tensor extension: how many bytes of the body are JSON.
@@ -97,14 +98,33 @@ impl HttpBackend {
         request.body(Full::new(body)).map_err(|e| failed(e.to_string()))
     }
 
+    /// Sends a request, once more when its connection turns out to have been closed as idle, and waits for the head of the answer.
+    ///
+    /// A server may close a connection between two requests, and the next one is then lost without a byte of an answer. hyper sends again what
+    /// it had not begun to write; what was written it leaves to us. Inference may be repeated: it changes nothing on the server, and failed
+    /// batches are run again as well.
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, BackendError> {
+        let again = request.clone();
+        let mut answer = self.client.request(request).await;
+        if answer.as_ref().is_err_and(was_idle) {
+            answer = self.client.request(again).await;
+        }
+        let response = answer.map_err(|e| BackendError::Unavailable { detail: with_cause(&e) })?;
+        response.extensions().get().map(Proven::prove);
+        Ok(response)
+    }
+
     /// Sends a request and holds its answer; anything but 2xx is an error.
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(HeaderMap, Bytes), BackendError> {
-        let response = self.client.request(request).await.map_err(|e| BackendError::Unavailable { detail: with_cause(&e) })?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.send(request).await?.into_parts();
         let body = self.collect(body).await?;
         match head.status {
             status if status.is_success() => Ok((head.headers, body)),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::GATEWAY_TIMEOUT => {
                 Err(BackendError::Unavailable { detail: format!("it answers {}: {}", head.status, said(&body)) })
             }
             status if status.is_client_error() => Err(BackendError::Refused { status: status.as_u16(), detail: said(&body) }),
@@ -115,7 +135,9 @@ impl HttpBackend {
     async fn collect(&self, body: Incoming) -> Result<Bytes, BackendError> {
         match Limited::new(body, self.max_answer).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(failed(format!("its answer is larger than {} bytes", self.max_answer))),
+            Err(e) if e.is::<http_body_util::LengthLimitError>() => {
+                Err(failed(format!("its answer is larger than {} bytes", self.max_answer)))
+            }
             Err(e) => Err(BackendError::Unavailable { detail: format!("its answer broke off: {e}") }),
         }
     }
@@ -137,8 +159,10 @@ impl HttpBackend {
         drop(permit);
         // The next batch is sent before this one's answer is read.
         tokio::task::yield_now().await;
-        let json_length = headers.get(JSON_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-        v2::decode_response(body, json_length).map_err(|e| failed(format!("its answer at {}: {}", e.pointer, e.detail)))
+        let unreadable = |e: DecodeError| failed(format!("its answer at {}: {}", e.pointer, e.detail));
+        // Bytes that are not text are no number either.
+        let json_length = headers.get(JSON_LENGTH).map(|length| v2::parse_json_length(length.to_str().unwrap_or_default()));
+        v2::decode_response(body, json_length.transpose().map_err(unreadable)?).map_err(unreadable)
     }
 }
 
@@ -146,6 +170,18 @@ impl Backend for HttpBackend {
     fn run(&self, batch: InferRequest, permit: Permit) -> Running {
         Box::pin(self.clone().infer(batch, permit))
     }
+}
+
+/// Whether a connection broke that had been answered on before, without a byte of this answer.
+fn was_idle(error: &Error) -> bool {
+    let mut extras = http::Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extras);
+    }
+    let cause = error.source().and_then(|e| e.downcast_ref::<hyper::Error>());
+    // An answer that cannot be read is neither; one that breaks off in its head is, and counts as none.
+    let broke = cause.is_some_and(|e| e.is_incomplete_message() || e.source().is_some_and(|io| io.is::<std::io::Error>()));
+    broke && extras.get().is_some_and(Proven::is_proven)
 }
 
 fn failed(detail: String) -> BackendError {
