@@ -142,7 +142,7 @@ async fn start(shared: &Shared, snapshot: Snapshot) -> anyhow::Result<Started> {
         in_flight: shared.in_flight.clone(),
         bodies: shared.bodies.clone(),
         names: Names::new()?,
-        recorder: Recorder { log: shared.log.clone(), pseudonyms: Pseudonyms::new()?, successes: 0.into() },
+        recorder: Recorder { log: shared.log.clone(), pseudonyms: Pseudonyms::new(), successes: 0.into() },
         forms: Forms { metrics: shared.metrics.clone(), draining: shared.draining.clone() },
     };
     let mut proxy = HttpProxy::new(gateway, Arc::new(ServerConf { threads, ..ServerConf::default() }));

@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::edge::Edge;
+use crate::edge::{Edge, LAST_WORD};
 
 /// Whether Forebay is on its way out.
 #[derive(Clone, Debug, Default)]
@@ -72,13 +72,19 @@ pub(crate) async fn drain(
         }
     }
     edge.closing.cancel();
-    edge.proxy.http_cleanup().await;
     edge.tasks.close();
+    // A request may be on its way on a connection that looks idle.
+    let close_idle = async {
+        sleep(LAST_WORD).await;
+        edge.proxy.http_cleanup().await;
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         idle = timeout_at(end, edge.tasks.wait()) => match idle {
             Ok(()) => tracing::info!("nothing is in flight; stopping"),
             Err(_) => tracing::warn!(connections = edge.tasks.len(), "the time to drain is over; what is still in flight is cut off"),
         },
+        () = close_idle => {}
         _ = signals.next() => tracing::warn!("asked again: stopping at once"),
     }
 }

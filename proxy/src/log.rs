@@ -6,6 +6,7 @@
 
 mod event;
 mod filter;
+mod json;
 mod lines;
 mod request_line;
 mod timestamp;

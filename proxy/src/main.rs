@@ -29,6 +29,11 @@ mod watch;
 use std::process::ExitCode;
 
 use cli::Asked;
+use mimalloc::MiMalloc;
+
+/// A proxy allocates and frees small things all day.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match cli::asked() {

@@ -41,14 +41,14 @@ impl Names {
         let [high, low, span] = self.fresh();
         let request_id = match headers.get(REQUEST_ID).and_then(|v| v.to_str().ok()).filter(|id| is_plain(id)) {
             Some(id) => id.to_owned(),
-            None => format!("{high:016x}{low:016x}"),
+            None => hex(&[high, low]),
         };
         let (trace_id, flags) = match headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(parse) {
-            Some((trace_id, flags)) => (trace_id.to_owned(), flags.to_owned()),
-            None => (format!("{high:016x}{low:016x}"), "00".to_owned()),
+            Some((trace_id, flags)) => (trace_id.to_owned(), flags),
+            None => (hex(&[high, low]), "00"),
         };
         // All zeros is not a valid id.
-        let traceparent = format!("00-{trace_id}-{:016x}-{flags}", span.max(1));
+        let traceparent = ["00-", &trace_id, "-", &hex(&[span.max(1)]), "-", flags].concat();
         Trace { request_id, trace_id, traceparent }
     }
 
@@ -57,6 +57,12 @@ impl Names {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         [mix(a ^ n), mix(b.wrapping_add(n)), mix(a.rotate_left(32) ^ b ^ n)]
     }
+}
+
+/// 16 lower-case hex digits for each number.
+fn hex(numbers: &[u64]) -> String {
+    let nibbles = numbers.iter().flat_map(|n| (0..16).rev().map(move |at| (n >> (4 * at)) & 15));
+    nibbles.filter_map(|nibble| char::from_digit(u32::try_from(nibble).ok()?, 16)).collect()
 }
 
 /// SplitMix64's finalizer (Steele, Lea and Flood, 2014): a bijection, so that different numbers stay different.

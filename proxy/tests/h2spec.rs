@@ -1,5 +1,7 @@
 //! h2spec, a conformance suite for HTTP/2 that others wrote, against our listener in clear text.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+
 mod support;
 
 use std::path::Path;

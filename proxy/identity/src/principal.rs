@@ -1,10 +1,9 @@
 //! Who is charged for a request.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
 
 /// Who is charged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,30 +43,22 @@ pub(crate) fn subscriber(address: IpAddr, ipv6_prefix: u8) -> IpAddr {
 }
 
 /// Names principals in logs without telling who they are: the same principal has the same name while the process lives.
-#[derive(Clone)]
+///
+/// A keyed hash (SipHash) whose key nobody knows: without it, an address could be found by trying all of them.
+#[derive(Clone, Debug, Default)]
 pub struct Pseudonyms {
-    salt: [u8; 16],
+    key: RandomState,
 }
 
 impl Pseudonyms {
-    /// With a salt of its own, so that an address cannot be found by trying all of them.
-    pub fn new() -> Result<Self, getrandom::Error> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt)?;
-        Ok(Pseudonyms { salt })
+    /// With a random key of its own.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// 48 bits, as 12 hex digits.
     pub fn of(&self, principal: &Principal) -> Pseudonym {
-        let mut hash = Sha256::new().chain_update(self.salt).chain_update(principal.kind());
-        match principal {
-            Principal::Key(name) => hash.update(name.as_bytes()),
-            Principal::Address(IpAddr::V4(v4)) => hash.update(v4.octets()),
-            Principal::Address(IpAddr::V6(v6)) => hash.update(v6.octets()),
-            Principal::Local | Principal::Anonymous => {}
-        }
-        let mut short = [0; 6];
-        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        let [short @ .., _, _] = self.key.hash_one(principal).to_le_bytes();
         Pseudonym(short)
     }
 }
@@ -76,9 +67,19 @@ impl Pseudonyms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pseudonym([u8; 6]);
 
+impl Pseudonym {
+    /// 12 lower-case hex digits.
+    pub fn hex(self) -> [u8; 12] {
+        let mut digits = [0; 12];
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.iter_mut().zip(nibbles).for_each(|(digit, nibble)| *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+        digits
+    }
+}
+
 impl fmt::Display for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&String::from_utf8_lossy(&self.hex()))
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_pseudonym_is_stable_in_a_process_and_means_nothing_in_another() {
-        let (here, there) = (Pseudonyms::new().unwrap(), Pseudonyms::new().unwrap());
+        let (here, there) = (Pseudonyms::new(), Pseudonyms::new());
         let alice = Principal::Key("alice".into());
         assert_eq!(here.of(&alice), here.of(&alice.clone()));
         assert_ne!(here.of(&alice), there.of(&alice));

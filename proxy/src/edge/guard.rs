@@ -13,28 +13,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::BytesMut;
 use forebay_mesh_config::listen::HttpLimits;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::farewell::Farewell;
 use super::socket::Socket;
 use crate::rejection::{Rejection, wire};
 
 /// Bytes of an answer that are gathered before they are written: a head and a small body leave in one segment train.
 const GATHERED: usize = 16 << 10;
 
+/// What an idle connection keeps of its buffer: room for most answers.
+const KEPT: usize = 2 << 10;
+
 /// A read may bring this much of the body along with the head, as large as pingora's first buffer may grow for a head at the limit.
 const READ_AHEAD: usize = 16 << 10;
-
-/// After a refusal, how long and how much a client may still send while it reads why. Closing at once would reset the connection, and the
-/// client might never see the answer (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1 << 20;
 
 /// Whether the connection's bytes belong to a head or to a request that is under way, counted: even for a head, odd for its request. Shared
 /// with the request.
@@ -78,13 +77,15 @@ pub(crate) struct Guard {
     bounds: Bounds,
     /// Read already, and to be read again.
     ahead: BytesMut,
-    /// Written and not yet sent.
-    gathered: BytesMut,
+    /// Written and not yet sent, from `sent` on.
+    gathered: Vec<u8>,
+    sent: usize,
     /// The phase that `head_bytes` and `head_deadline` are of.
     counted: usize,
     head_bytes: usize,
     head_deadline: Option<Pin<Box<Sleep>>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
+    farewell: Option<Farewell>,
 }
 
 impl Guard {
@@ -95,11 +96,13 @@ impl Guard {
             phase: Arc::default(),
             bounds,
             ahead: BytesMut::new(),
-            gathered: BytesMut::new(),
+            gathered: Vec::new(),
+            sent: 0,
             counted: 0,
             head_bytes: 0,
             head_deadline: None,
             write_deadline: None,
+            farewell: None,
         }
     }
 
@@ -153,18 +156,18 @@ impl Guard {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.gathered.is_empty() {
-            let sent = ready!(self.poll_socket_write(cx, None))?;
-            self.gathered.advance(sent);
+        while self.sent < self.gathered.len() {
+            self.sent += ready!(self.poll_socket_write(cx, None))?;
         }
-        // An idle connection keeps no buffer.
-        self.gathered = BytesMut::new();
+        self.sent = 0;
+        self.gathered.clear();
+        self.gathered.shrink_to(KEPT);
         Poll::Ready(Ok(()))
     }
 
     /// One write of what was gathered, or of `bytes`; fails when the client has taken nothing for too long.
     fn poll_socket_write(&mut self, cx: &mut Context<'_>, bytes: Option<&[u8]>) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.socket).poll_write(cx, bytes.unwrap_or(&self.gathered)) {
+        match Pin::new(&mut self.socket).poll_write(cx, bytes.or(self.gathered.get(self.sent..)).unwrap_or_default()) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(done) => {
                 self.write_deadline = None;
@@ -209,7 +212,7 @@ impl AsyncRead for Guard {
 impl AsyncWrite for Guard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.gathered.len() + bytes.len() <= GATHERED {
-            self.gathered.put_slice(bytes);
+            self.gathered.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_send(cx))?;
@@ -222,27 +225,20 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send(cx))?;
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.farewell.is_none() {
+            ready!(this.poll_send(cx))?;
+            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+        }
+        this.farewell.get_or_insert_with(Farewell::new).poll(&mut this.socket, cx).map(Ok)
     }
 }
 
 #[async_trait::async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        if AsyncWriteExt::shutdown(self).await.is_err() {
-            return;
-        }
-        let mut sink = vec![0; 8 << 10];
-        let mut left = LINGER_BYTES;
-        let drain = async {
-            while let Ok(read @ 1..) = self.socket.read(&mut sink).await
-                && left > 0
-            {
-                left = left.saturating_sub(read);
-            }
-        };
-        let _over = tokio::time::timeout(LINGER, drain).await;
+        // It ends here, in order or not.
+        let _ended = AsyncWriteExt::shutdown(self).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod count;
+mod farewell;
 mod guard;
 mod head;
 mod http1;
@@ -9,7 +10,7 @@ mod http2;
 mod listener;
 mod socket;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, LAST_WORD};
 pub(crate) use count::Connections;
 pub(crate) use head::check as check_head;
 pub(crate) use listener::{Edge, accept};

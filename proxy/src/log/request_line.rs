@@ -1,13 +1,13 @@
 //! The line that every request leaves: what it was, how it ended and where its time went.
 //!
-//! It holds no body, no key and no query string. It is serialized by itself, past the machinery for events: at a microsecond or so it
+//! It holds no body, no key and no query string. It is written by itself, past the machinery for events: at half a microsecond it
 //! costs less than anything else that a request does.
 
 use std::time::Duration;
 
 use forebay_identity::Pseudonym;
-use serde::{Serialize, Serializer};
 
+use super::json::Object;
 use super::timestamp::Timestamp;
 
 /// By which module the filter knows these lines: `info,forebay::request=off` leaves them out.
@@ -17,56 +17,41 @@ pub(super) const TARGET: &str = "forebay::request";
 const LONGEST_PATH: usize = 256;
 
 /// One finished request. What is `None` has no key in the line.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RequestLine<'a> {
     pub(crate) request_id: &'a str,
     /// 32 hex digits of its `traceparent`.
     pub(crate) trace_id: &'a str,
     /// Absent when it was refused before anyone asked who it is.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "pseudonym")]
     pub(crate) principal: Option<Pseudonym>,
     pub(crate) method: &'a str,
     pub(crate) route: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<&'a str>,
     /// Only where the route does not tell it: for the upstream, or for none. Its query and all but its first 256 characters are cut.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "path_alone")]
     pub(crate) path: Option<&'a str>,
     pub(crate) status: u16,
     /// Why Forebay answered instead of the backend.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<usize>,
     /// Rows of the batch that it ran in, its own included.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) batch_rows: Option<usize>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub(crate) duration: Duration,
     pub(crate) stages: Stages,
     /// The caller's business: set only where the configuration asks for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) probability: Option<f64>,
 }
 
 /// How long each stage of a request took; `None` for one that it did not reach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stages {
-    #[serde(rename = "admit_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) admit: Option<Duration>,
-    #[serde(rename = "read_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) read: Option<Duration>,
-    #[serde(rename = "decode_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) decode: Option<Duration>,
-    #[serde(rename = "queue_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) queue: Option<Duration>,
-    #[serde(rename = "run_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) run: Option<Duration>,
-    #[serde(rename = "encode_ms", skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     pub(crate) encode: Option<Duration>,
 }
 
@@ -78,45 +63,74 @@ impl RequestLine<'_> {
 
     /// The whole line, with its line feed.
     pub(super) fn to_json(&self, timestamp: Timestamp) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            timestamp: Timestamp,
-            level: &'static str,
-            message: &'static str,
-            target: &'static str,
-            #[serde(flatten)]
-            request: &'a RequestLine<'a>,
-        }
-        let level = if self.is_warning() { "warn" } else { "info" };
         let mut json = Vec::with_capacity(640);
-        // Cannot fail: the sink is memory, every key is text, and serde_json writes a number that JSON lacks as null.
-        serde_json::to_writer(&mut json, &Line { timestamp, level, message: "request", target: TARGET, request: self }).ok();
+        let mut line = Object::begin(&mut json);
+        line.plain("timestamp", &timestamp.text());
+        line.plain("level", if self.is_warning() { b"warn" } else { b"info" });
+        line.plain("message", b"request");
+        line.plain("target", TARGET.as_bytes());
+        line.text("request_id", self.request_id);
+        line.text("trace_id", self.trace_id);
+        if let Some(principal) = self.principal {
+            line.plain("principal", &principal.hex());
+        }
+        line.text("method", self.method);
+        line.text("route", self.route);
+        if let Some(model) = self.model {
+            line.text("model", model);
+        }
+        if let Some(path) = self.path {
+            line.text("path", path_alone(path));
+        }
+        line.number("status", self.status.into());
+        if let Some(reason) = self.reason {
+            line.text("reason", reason);
+        }
+        for (key, rows) in [("rows", self.rows), ("batch_rows", self.batch_rows)] {
+            if let Some(rows) = rows {
+                line.number(key, rows as u64);
+            }
+        }
+        line.number("bytes_in", self.bytes_in);
+        line.number("bytes_out", self.bytes_out);
+        line.milliseconds("duration_ms", self.duration);
+        self.stages.write(line.object("stages"));
+        if let Some(class) = self.class {
+            line.text("class", class);
+        }
+        if let Some(probability) = self.probability {
+            line.float("probability", probability);
+        }
+        line.end();
         json.push(b'\n');
         json
     }
 }
 
-fn pseudonym<S: Serializer>(principal: &Option<Pseudonym>, serializer: S) -> Result<S::Ok, S::Error> {
-    match principal {
-        Some(pseudonym) => serializer.collect_str(pseudonym),
-        None => serializer.serialize_none(),
+impl Stages {
+    fn write(&self, mut stages: Object<'_>) {
+        let all = [
+            ("admit_ms", self.admit),
+            ("read_ms", self.read),
+            ("decode_ms", self.decode),
+            ("queue_ms", self.queue),
+            ("run_ms", self.run),
+            ("encode_ms", self.encode),
+        ];
+        for (key, took) in all {
+            if let Some(took) = took {
+                stages.milliseconds(key, took);
+            }
+        }
+        stages.end();
     }
 }
 
-fn path_alone<S: Serializer>(path: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    let path = path.unwrap_or_default();
+/// Without its query, and not whole if long.
+fn path_alone(path: &str) -> &str {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let end = path.char_indices().nth(LONGEST_PATH).map_or(path.len(), |(at, _)| at);
-    serializer.serialize_str(path.get(..end).unwrap_or_default())
-}
-
-/// Whole microseconds, so that there are three decimals at most.
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_micros() as f64 / 1000.0)
-}
-
-fn optional_milliseconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    milliseconds(&duration.unwrap_or_default(), serializer)
+    path.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_served_request_tells_all() {
-        let principal = Pseudonyms::new().unwrap().of(&Principal::Local);
+        let principal = Pseudonyms::new().of(&Principal::Local);
         let line = RequestLine {
             request_id: "r-1",
             trace_id: "0af7651916cd43dd8448eb211c80319c",

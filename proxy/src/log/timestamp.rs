@@ -23,12 +23,30 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// The moment as text, without an allocation: every request has one.
+    pub(super) fn text(self) -> [u8; 24] {
         let seconds = self.millis / 1000;
         let (year, month, day) = date(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", self.millis % 1000)
+        let fields =
+            [(year, 4), (month, 2), (day, 2), (seconds / 3600 % 24, 2), (seconds / 60 % 60, 2), (seconds % 60, 2), (self.millis % 1000, 3)];
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut rest = text.as_mut_slice();
+        for (number, width) in fields {
+            let Some((digits, behind)) = rest.split_at_mut_checked(width) else { break };
+            digits.iter_mut().rev().fold(number, |n, digit| {
+                *digit = b'0' + u8::try_from(n % 10).unwrap_or(0);
+                n / 10
+            });
+            rest = behind.get_mut(1..).unwrap_or_default();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.text()))
     }
 }
 
@@ -38,36 +56,17 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Counts years and then months off: some seventy subtractions, which no reader has to take on trust.
-fn date(mut days: u64) -> (u64, u64, u64) {
-    let mut year = 1970;
-    while days >= days_of_year(year) {
-        days -= days_of_year(year);
-        year += 1;
-    }
-    let mut month = 1;
-    while days >= days_of_month(year, month) {
-        days -= days_of_month(year, month);
-        month += 1;
-    }
-    (year, month, days + 1)
-}
-
-fn days_of_year(year: u64) -> u64 {
-    if is_leap(year) { 366 } else { 365 }
-}
-
-fn days_of_month(year: u64, month: u64) -> u64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap(year) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+/// Days since 1970 as a date of the Gregorian calendar. Counted from the first of March of the year 0, so that the day that a leap year has
+/// more is its last, in eras of 400 years, which all have as many days (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! After each case: the status and the problem that were expected, the connection usable or closed on purpose, the next request served, the
 //! memory of the process where it was, and a second client answered meanwhile as if nothing had happened.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+
 mod connections;
 mod contents;
 mod heads;
@@ -57,11 +59,8 @@ fn infer() -> String {
 fn every_mistake_gets_its_own_answer_and_costs_nobody_else_anything() {
     let (server, backend) = (upstream(), oip_backend());
     let limits = "head: 16KiB, headers: 50, body: 1MiB, head_time: 500ms, body_idle: 500ms, body_time: 2s, keep_alive: 60s";
-    let forebay = Forebay::start(&format!(
-        "listen: {{ limits: {{ {limits} }} }}\nupstream: http://{}\n{}",
-        server.address,
-        backend.config("")
-    ));
+    let forebay =
+        Forebay::start(&format!("listen: {{ limits: {{ {limits} }} }}\nupstream: http://{}\n{}", server.address, backend.config("")));
     let cases = [heads::cases(), lengths::cases(), contents::cases(), connections::cases()].concat();
     every_class_has_its_cases(&cases);
 

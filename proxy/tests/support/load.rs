@@ -34,6 +34,8 @@ impl Tally {
                 return;
             }
             let row = (number * 100_000 + round) as f64;
+            let kept = connection.is_some();
+            let began = Instant::now();
             let mut open = match connection.take().map_or_else(|| Connection::try_open(api), Ok) {
                 Ok(open) => open,
                 // Reset: the listener was closed in the middle of the handshake.
@@ -50,7 +52,9 @@ impl Tally {
                     connection = (!answer.closes).then_some(open);
                 }
                 Ok(answer) => self.fail(&format!("{}: {}", answer.status, answer.text())),
-                Err(error) => self.fail(&error.to_string()),
+                Err(error) => {
+                    self.fail(&format!("{error} after {:?} on a {} connection", began.elapsed(), if kept { "kept" } else { "new" }))
+                }
             }
         }
     }

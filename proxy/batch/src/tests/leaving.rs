@@ -74,7 +74,7 @@ async fn when_one_part_fails_the_other_parts_do_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_part_is_told_at_once_and_withdraws_the_parts_that_wait() {
+async fn a_failed_part_is_told_at_once_and_the_parts_that_wait_do_not_run() {
     let (batcher, mut runs, _around) = held(Policy { concurrency: at_most(2), ..policy() });
     let large = batcher.submit(rows_request(16, 1), 16).unwrap();
     let (first, second) = (runs.next().await, runs.next().await);

@@ -97,7 +97,11 @@ const HEADS: &[(&str, &[u8], usize)] = &[
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = HEADS.iter().map(|(name, bytes, passes)| case(name, *bytes, *passes)).collect();
     cases.push(case("a request after one that is refused", format!("GET /case HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n{SMUGGLED}"), 0));
-    cases.push(case("a request after one in lines that end with LF", "GET /case HTTP/1.1\nHost: a\n\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n", 0));
+    cases.push(case(
+        "a request after one in lines that end with LF",
+        "GET /case HTTP/1.1\nHost: a\n\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n",
+        0,
+    ));
     cases.push(case("a request after one of HTTP/0.9", "GET /case\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n", 0));
     cases
 }
