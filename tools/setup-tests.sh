@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Fetches the test tools into .cache/: a Python environment (requirements.txt) and Prometheus' promtool.
+# Fetches the test tools into .cache/: a Python environment (requirements.txt), Prometheus' promtool, HAProxy, nginx and h2spec.
 #
 # Each is fetched once, and again when its list changes; a second run downloads nothing. No service is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+h2spec=github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 say() { printf '==> %s\n' "$*" >&2; }
 stop() { printf 'setup-tests: %s\n' "$*" >&2; exit 1; }
@@ -27,24 +29,47 @@ need_environment() {
     printf '%s\n' "$wanted" >$venv/made-from
 }
 
-# Debian's package is unpacked, not installed: installing it would start a server.
-need_promtool() {
-    command -v promtool >/dev/null && return
-    command -v apt-get >/dev/null || stop "promtool is missing; it comes with Prometheus: put it on the PATH"
-    say "Unpacking promtool from Debian's prometheus into .cache (20 MB, once)"
-    local scratch
-    scratch=$(mktemp -d)
-    # shellcheck disable=SC2064 # the folder of now, not of then
-    trap "rm -rf '$scratch'" EXIT
-    if [ -z "$(apt-cache search --names-only '^prometheus$')" ]; then
+# Unpacks Debian packages below a folder. They are not installed: that would start servers. `unpack FOLDER WHAT PACKAGE…`
+unpack() {
+    local into=$1 what=$2 scratch
+    shift 2
+    command -v apt-get >/dev/null || stop "$what is missing, and this is not Debian: put it where the tests look for it, $into"
+    say "Unpacking $what from Debian into .cache (once)"
+    if [ -z "$(apt-cache search --names-only "^$1\$")" ]; then
         debian_root || stop "apt knows no packages yet: sudo apt-get update"
         apt-get update >&2
     fi
-    (cd "$scratch" && apt-get -o APT::Sandbox::User= --quiet=2 download prometheus && dpkg --extract prometheus_*.deb .) >&2 ||
-        stop "could not fetch promtool; try: sudo apt-get update, or sudo apt-get install prometheus"
+    scratch=$(mktemp -d)
+    (cd "$scratch" && apt-get -o APT::Sandbox::User= --quiet=2 download "$@" && for package in *.deb; do dpkg --extract "$package" files; done) >&2 ||
+        stop "could not fetch $what; try: sudo apt-get update"
+    rm -rf "$into"
+    mv "$scratch/files" "$into"
+    rm -rf "$scratch"
+}
+
+need_promtool() {
+    command -v promtool >/dev/null && return
+    unpack .cache/prometheus "promtool" prometheus
     mkdir -p .cache/bin
-    install -m 755 "$scratch/usr/bin/promtool" .cache/bin/promtool
+    install -m 755 .cache/prometheus/usr/bin/promtool .cache/bin/promtool
+    rm -rf .cache/prometheus
+}
+
+# The proxies that the framing judge compares with.
+need_peers() {
+    [ -x .cache/haproxy/usr/sbin/haproxy ] || unpack .cache/haproxy HAProxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+    [ -x .cache/nginx/usr/sbin/nginx ] || unpack .cache/nginx nginx nginx
+}
+
+# The conformance suite for HTTP/2. Only its source is published, in Go.
+need_h2spec() {
+    [ -x .cache/bin/h2spec ] && return
+    command -v go >/dev/null || stop "h2spec is built with Go, which is missing; on Debian: sudo apt-get install golang-go"
+    say "Building h2spec into .cache (a minute, once)"
+    GOBIN=$PWD/.cache/bin go install "$h2spec" >&2 || stop "go could not build $h2spec (its message is above)"
 }
 
 need_environment
 need_promtool
+need_peers
+need_h2spec

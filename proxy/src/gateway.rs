@@ -146,7 +146,12 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
         match self.serve(session, request).await {
-            Ok(Reply::Upstream) => Ok(false),
+            Ok(Reply::Upstream) => {
+                if let Some(connection) = &request.connection {
+                    connection.upload.begin();
+                }
+                Ok(false)
+            }
             Ok(Reply::Forebay(answer)) => {
                 let timing = request.server_timing();
                 let inference = request.stages.run.is_some();
@@ -184,8 +189,14 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        _request: &mut Request,
+        request: &mut Request,
     ) -> pingora::Result<()> {
+        if let Some(connection) = &request.connection {
+            connection.upload.piece();
+            if end_of_stream {
+                connection.upload.end();
+            }
+        }
         upstream::end_once(body, end_of_stream);
         Ok(())
     }
@@ -202,6 +213,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, request: &mut Request) -> pingora::Result<()> {
+        if let Some(connection) = &request.connection {
+            connection.upload.end();
+        }
         answer::common(head, request)
     }
 

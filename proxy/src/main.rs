@@ -7,6 +7,7 @@ mod app;
 mod body;
 mod cli;
 mod cors;
+mod decimal;
 mod drain;
 mod edge;
 mod forms;

@@ -8,6 +8,7 @@ use forebay_identity::Principal;
 use forebay_limit::{Admission, Standing};
 
 use crate::body::Held;
+use crate::decimal;
 use crate::edge::Connection;
 use crate::live::Live;
 use crate::log::Stages;
@@ -116,16 +117,27 @@ impl Request {
 
     /// The value of `Server-Timing` (W3C Server Timing): milliseconds of each stage so far.
     pub(crate) fn server_timing(&self) -> String {
-        use std::fmt::Write;
         let s = &self.stages;
-        let stages = [("admit", s.admit), ("read", s.read), ("decode", s.decode), ("queue", s.queue), ("run", s.run), ("encode", s.encode)];
-        let mut field = String::with_capacity(128);
+        let total = Some(self.began.elapsed());
+        let stages = [
+            ("admit", s.admit),
+            ("read", s.read),
+            ("decode", s.decode),
+            ("queue", s.queue),
+            ("run", s.run),
+            ("encode", s.encode),
+            ("total", total),
+        ];
+        let mut field = Vec::with_capacity(160);
         for (name, took) in stages.into_iter().filter_map(|(name, took)| took.map(|t| (name, t))) {
-            // Writing to a String cannot fail.
-            let _ = write!(field, "{name};dur={:.3}, ", took.as_secs_f64() * 1e3);
+            if !field.is_empty() {
+                field.extend_from_slice(b", ");
+            }
+            field.extend_from_slice(name.as_bytes());
+            field.extend_from_slice(b";dur=");
+            decimal::push_milliseconds(&mut field, took);
         }
-        let _ = write!(field, "total;dur={:.3}", self.began.elapsed().as_secs_f64() * 1e3);
-        field
+        String::from_utf8(field).unwrap_or_default()
     }
 }
 

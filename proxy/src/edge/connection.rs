@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::guard::{Guard, Phase};
 use super::listener::Edge;
 use super::socket::Socket;
+use super::upload::Upload;
 use super::{http1, http2};
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 section 3.4).
@@ -26,13 +27,15 @@ pub(crate) struct Connection {
     /// `None` on a unix socket.
     pub(crate) peer: Option<IpAddr>,
     pub(crate) phase: Arc<Phase>,
+    /// Of this request over HTTP/2; over HTTP/1.1 pingora keeps the time.
+    pub(crate) upload: Arc<Upload>,
 }
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     let limits = edge.limits();
     let mut guard = Guard::new(socket, &limits);
-    let connection = Connection { peer, phase: guard.phase() };
+    let connection = Connection { peer, phase: guard.phase(), upload: Arc::default() };
     let protocol = tokio::select! {
         biased;
         // A client that says nothing at all is as idle as one between two requests.

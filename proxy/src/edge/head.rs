@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn one_empty_line_before_a_request_passes_and_two_do_not() {
+        assert!(verdict("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").is_ok());
+        assert!(verdict("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").is_err());
+    }
+
+    #[test]
     fn ordinary_heads_pass() {
         for fields in [
             &["Host: a"][..],

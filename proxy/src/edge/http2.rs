@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 use super::guard::Guard;
 use super::listener::Edge;
+use super::upload::Upload;
 
 /// Requests that pingora refused for an ambiguous authority or length before they reached us; more end the connection.
 const MALFORMED: usize = 32;
@@ -102,10 +103,15 @@ pub(super) async fn serve(guard: Guard, connection: Connection, edge: &Edge) {
 fn spawn(stream: HttpSession, open: Open, connection: &Connection, edge: &Edge) {
     let mut session = ServerSession::new_http2(stream);
     session.set_write_timeout(Some(edge.limits().write_idle));
-    session.req_header_mut().extensions_mut().insert(connection.clone());
-    let (proxy, draining) = (edge.proxy.clone(), edge.draining.clone());
+    let upload = Arc::<Upload>::default();
+    session.req_header_mut().extensions_mut().insert(Connection { upload: upload.clone(), ..connection.clone() });
+    let (proxy, draining, idle) = (edge.proxy.clone(), edge.draining.clone(), edge.limits().body_idle);
     edge.tasks.spawn(async move {
         let _open = open;
-        proxy.process_new_http(session, &draining).await;
+        tokio::select! {
+            _ = proxy.process_new_http(session, &draining) => {}
+            // What is dropped here resets its stream, and closes its connection to the server.
+            () = upload.stopped(idle) => tracing::info!("a passed-through request stopped halfway"),
+        }
     });
 }

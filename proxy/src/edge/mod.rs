@@ -9,6 +9,7 @@ mod http1;
 mod http2;
 mod listener;
 mod socket;
+mod upload;
 
 pub(crate) use connection::{Connection, LAST_WORD};
 pub(crate) use count::Connections;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::decimal;
+
 /// An object that is being written. It is whole after [`Object::end`].
 pub(super) struct Object<'a>(&'a mut Vec<u8>);
 
@@ -44,16 +46,11 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn number(&mut self, key: &'static str, number: u64) {
-        decimal(self.key(key), number, 1);
+        decimal::push(self.key(key), number, 1);
     }
 
-    /// Whole microseconds, so that there are three decimals.
     pub(super) fn milliseconds(&mut self, key: &'static str, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let out = self.key(key);
-        decimal(out, micros / 1000, 1);
-        out.push(b'.');
-        decimal(out, micros % 1000, 3);
+        decimal::push_milliseconds(self.key(key), duration);
     }
 
     /// A number that JSON lacks is written as null.
@@ -63,19 +60,6 @@ impl<'a> Object<'a> {
 
     pub(super) fn object(&mut self, key: &'static str) -> Object<'_> {
         Object::begin(self.key(key))
-    }
-}
-
-/// Writes `number` with at least `width` digits.
-pub(super) fn decimal(out: &mut Vec<u8>, number: u64, width: usize) {
-    let begin = out.len();
-    let mut rest = number;
-    while rest > 0 || out.len() - begin < width {
-        out.push(b'0' + u8::try_from(rest % 10).unwrap_or(0));
-        rest /= 10;
-    }
-    if let Some(digits) = out.get_mut(begin..) {
-        digits.reverse();
     }
 }
 

@@ -2,7 +2,14 @@
 //!
 //! During each attack the memory of the process is sampled and a good client goes on asking; afterwards nothing is in flight.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and these tell figures"
+)]
 
 #[path = "../frames/mod.rs"]
 mod frames;
@@ -17,7 +24,7 @@ use std::time::{Duration, Instant};
 use support::{Connection, Forebay, MODEL, Reply, Server, oip_backend, request, until_true};
 
 /// What one attack may cost in memory at its height, most of it by the allocator of a build without optimisation.
-const GROWTH: u64 = 48 << 20;
+const GROWTH: u64 = 64 << 20;
 /// The longest wait of the good client, on a machine that runs other tests too.
 const SLOWEST: Duration = Duration::from_secs(3);
 /// A read of an attacker that takes longer is a hang.
@@ -50,7 +57,8 @@ fn under(name: &str, attack: impl FnOnce(&Forebay)) {
         "listen: {{ limits: {{ {LIMITS} }} }}\ntelemetry: {{ requests: {{ sample: 0 }} }}\nupstream: http://{}\n{}",
         server.address,
         backend.config("")
-    ));
+    ))
+    .when_ready();
     // What is filled once is not growth.
     for _ in 0..20 {
         assert_eq!(support::get(&forebay.api, "/v2/health/live").status, 200);

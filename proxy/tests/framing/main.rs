@@ -4,7 +4,14 @@
 //! each request ends, and with the answers that the client got. HAProxy, nginx and Envoy go through the same judge for comparison, and a
 //! tunnel that checks nothing shows that the judge can find something.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and these tell figures"
+)]
 
 mod careless;
 mod cases;

@@ -60,7 +60,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 /// Reads as RFC 9112 demands, and refuses where it allows or demands that.
 pub(crate) fn strict(bytes: &[u8]) -> Next {
     let Some(end) = find(bytes, b"\r\n\r\n") else {
-        return match bytes.iter().any(|&b| b == 0) {
+        return match bytes.contains(&0) {
             true => Next::Broken("a NUL in the head"),
             false => Next::More,
         };

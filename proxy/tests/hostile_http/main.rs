@@ -3,7 +3,14 @@
 //! After each case: the status and the problem that were expected, the connection usable or closed on purpose, the next request served, the
 //! memory of the process where it was, and a second client answered meanwhile as if nothing had happened.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and these tell figures"
+)]
 
 mod connections;
 mod contents;

@@ -173,8 +173,17 @@ impl Forebay {
 
     /// Resident memory right now.
     pub(crate) fn rss_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Resident memory when it was most.
+    pub(crate) fn peak_rss_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
