@@ -3,7 +3,7 @@
 //! One line per problem, in a form that editors and CI systems turn into links:
 //! `everything.yaml:14:11: limits.quotas[1].token_bucket.rate: "50/x" is not a rate; write 50/s, 100/m, 1000/h or 5000/d`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,17 +48,32 @@ pub struct Problem {
 }
 
 impl fmt::Display for Problem {
+    /// One line, also where the system repeats a path that has several.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.place)?;
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)?;
+        write_line(f, &self.message)?;
         match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
+            Some(hint) => {
+                f.write_str("; ")?;
+                write_line(f, hint)
+            }
             None => Ok(()),
         }
     }
+}
+
+/// Control characters as escapes.
+fn write_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => write!(f, "{}", c.escape_default())?,
+            c => f.write_char(c)?,
+        }
+    }
+    Ok(())
 }
 
 /// All problems of one load, by file and line; those of flags and environment variables come last. Displayed one per line.

@@ -10,7 +10,9 @@ use crate::cli;
 pub(crate) fn listening(api: &str, admin: &str, snapshot: &Snapshot) {
     let mut text = format!("\nForebay listens.\n  API    {api}\n  admin  {admin}\n");
     let curl = |url: &str, path: &str| match url.strip_prefix("unix:") {
-        Some(socket) => format!("curl --unix-socket {socket} http://localhost{path}"),
+        Some(socket) => format!("curl --unix-socket {socket} 'http://localhost{path}'"),
+        // The question mark is a pattern to some shells.
+        None if path.contains('?') => format!("curl '{url}{path}'"),
         None => format!("curl {url}{path}"),
     };
     let model = snapshot.default_model.as_deref().or(snapshot.models.first().map(|m| m.name.as_str()));

@@ -106,14 +106,14 @@ pub(crate) async fn write(session: &mut Session, request: &Request, mut answer: 
 /// The headers that answers of the upstream get too.
 pub(crate) fn common(head: &mut ResponseHeader, request: &Request) -> pingora::Result<()> {
     if let Some(trace) = &request.trace {
-        head.insert_header(HeaderName::from_static(REQUEST_ID), trace.request_id.as_str())?;
-        head.insert_header(HeaderName::from_static(TRACEPARENT), trace.traceparent.as_str())?;
+        head.insert_header(REQUEST_ID, trace.request_id.as_str())?;
+        head.insert_header(TRACEPARENT, trace.traceparent.as_str())?;
     }
     if let Some(policy) = request.live.limiter.policy()
         && !request.standings.is_empty()
     {
-        head.insert_header(HeaderName::from_static("ratelimit-policy"), policy)?;
-        head.insert_header(HeaderName::from_static("ratelimit"), rate_limit_field(&request.standings))?;
+        head.insert_header("ratelimit-policy", policy)?;
+        head.insert_header("ratelimit", rate_limit_field(&request.standings))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use forebay_identity::Pseudonyms;
 use forebay_mesh_config::{Loaded, Snapshot};
 use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,16 +51,20 @@ pub(crate) fn run(source: Source) -> anyhow::Result<()> {
     served
 }
 
-/// One runtime for everything: a request that never changes threads never waits for one to wake up.
+/// One runtime for everything: a request that never changes threads never waits for one to wake up. One thread needs none of what several
+/// need to share their work.
 fn runtime(threads: NonZeroUsize) -> std::io::Result<tokio::runtime::Runtime> {
     /// Threads beside the workers, for large decodings, model loading and names to be looked up. Few, because each may hold a large body.
     const BESIDE: usize = 4;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.get())
-        .max_blocking_threads(threads.get() + BESIDE)
-        .thread_name("forebay")
-        .enable_all()
-        .build()
+    let mut runtime = match threads.get() {
+        1 => Builder::new_current_thread(),
+        several => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(several);
+            runtime
+        }
+    };
+    runtime.max_blocking_threads(threads.get() + BESIDE).thread_name("forebay").enable_all().build()
 }
 
 /// What the parts of the process share.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_protocol::v2;
-use http::StatusCode;
+use forebay_protocol::{DecodeError, v2};
+use http::{HeaderMap, StatusCode};
 use pingora::proxy::Session;
 use serde_json::json;
 
@@ -68,10 +68,7 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let served = served(request, path.model)?;
     let ready = gate(&served)?;
     has_version(&served, &ready, path.version)?;
-    let json_length = match session.req_header().headers.get(JSON_LENGTH) {
-        None => None,
-        Some(value) => Some(v2::parse_json_length(&String::from_utf8_lossy(value.as_bytes()))?),
-    };
+    let json_length = json_length(&session.req_header().headers)?;
     let body = infer::body(session, request, memory).await?;
     let mut stopwatch = Stopwatch::start();
     let (live, model, version) = (request.live.clone(), served.name.clone(), path.version.map(str::to_owned));
@@ -89,6 +86,16 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let answer = Answer::inference(v2::encode_response(&response, &form, &labels)?);
     request.stages.encode = stopwatch.lap();
     Ok(answer)
+}
+
+/// How much of a body is JSON, where a header tells. Told twice it could be read in two ways.
+fn json_length(headers: &HeaderMap) -> Result<Option<usize>, DecodeError> {
+    let mut told = headers.get_all(JSON_LENGTH).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    match (told.next(), told.next()) {
+        (None, _) => Ok(None),
+        (Some(length), None) => v2::parse_json_length(&length).map(Some),
+        (Some(first), Some(second)) => v2::parse_json_length(&format!("{first}, {second}")).map(Some),
+    }
 }
 
 /// A JSON page.

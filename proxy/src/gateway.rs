@@ -69,7 +69,8 @@ impl Gateway {
                 request.label = Label::Upstream;
                 Ok(Reply::Upstream)
             }
-            ours => self.forms.answer(session, request, ours, &self.bodies).await.map(Reply::Forebay),
+            // In a box of its own: what passes through does not carry the room for what an inference needs.
+            ours => Box::pin(self.forms.answer(session, request, ours, &self.bodies)).await.map(Reply::Forebay),
         }
     }
 

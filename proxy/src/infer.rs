@@ -1,6 +1,7 @@
 //! From a checked request to its answer: gate, queue, run.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,12 +41,20 @@ pub(crate) async fn decode<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
-    if bytes <= INLINE_BYTES { work() } else { apart(work).await }
+    match bytes {
+        0..=INLINE_BYTES => catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(undecodable())),
+        _ => apart(work).await,
+    }
 }
 
 /// Runs `work` on a thread that no other request waits for. There are few of them, which bounds what decoding holds at once.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Rejection> + Send + 'static) -> Result<T, Rejection> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Rejection::Internal { detail: "the request could not be decoded" }))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(undecodable()))
+}
+
+/// Decoding panicked, which the log tells the place of.
+fn undecodable() -> Rejection {
+    Rejection::Internal { detail: "the request could not be decoded" }
 }
 
 /// Checks a request against the model and queues it.
@@ -114,12 +123,9 @@ pub(crate) async fn body(session: &mut ServerSession, request: &mut Request, mem
     let live = request.live.clone();
     let limits = &live.snapshot.listen.limits;
     let mut stopwatch = Stopwatch::start();
-    let mut codings = session.req_header().headers.get_all(CONTENT_ENCODING).iter();
-    let coding = match (codings.next(), codings.next()) {
-        (None, _) => Coding::Identity,
-        (Some(name), None) => Coding::of_content(&String::from_utf8_lossy(name.as_bytes()))?,
-        (Some(_), Some(_)) => return Err(Rejection::UnknownCoding),
-    };
+    let codings: Vec<_> =
+        session.req_header().headers.get_all(CONTENT_ENCODING).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+    let coding = Coding::of_content(&codings.join(","))?;
     let read = crate::body::read(session, limits, memory).await?;
     request.stages.read = stopwatch.lap();
     let mut held = read.held;

@@ -63,7 +63,6 @@ pub(crate) enum Rejection {
     OutOfMemory {
         limit: usize,
     },
-    UnknownCoding,
     Decode(DecodeError),
     /// The model cannot be asked now.
     NotReady {
@@ -136,7 +135,6 @@ impl Rejection {
             Self::BodyTimedOut => Row(408, "body_timed_out", "The request's body took too long"),
             Self::BodyBroken { .. } => Row(400, "body_broken", "The request's body broke off"),
             Self::OutOfMemory { .. } => Row(503, "out_of_memory", "Too many bodies are held at once"),
-            Self::UnknownCoding => Row(415, "unknown_coding", "The content coding is not known"),
             Self::Decode(error) => match error.kind {
                 DecodeErrorKind::Malformed => Row(400, "malformed", "The request is malformed"),
                 DecodeErrorKind::Unsupported => Row(415, "unsupported_media", "The media type is not supported"),
@@ -184,7 +182,6 @@ impl Rejection {
         match self {
             Self::MethodNotAllowed { allow } => headers.push(("allow", (*allow).to_owned())),
             Self::Unidentified { .. } => headers.push(("www-authenticate", "Bearer".to_owned())),
-            Self::UnknownCoding => headers.push(("accept-encoding", "gzip, deflate".to_owned())),
             _ => {}
         }
         headers
@@ -238,7 +235,6 @@ impl Rejection {
             Self::BodyTimedOut => "the body was not complete in time".to_owned(),
             Self::BodyBroken { detail } => detail.clone(),
             Self::OutOfMemory { limit } => format!("all bodies together may have {limit} bytes; try again"),
-            Self::UnknownCoding => "a body may be coded as gzip, deflate or not at all".to_owned(),
             Self::Decode(error) => error.detail.clone(),
             Self::NotReady { model, detail } => format!("model {model:?} is not ready: {detail}"),
             Self::QueueFull { rows_waiting, retry_after } => {

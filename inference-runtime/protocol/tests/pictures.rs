@@ -8,7 +8,7 @@ use ::image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbI
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use common::pictures::{apng, cmyk_jpeg_head, encode, large_jpeg_of_few_bytes, palette_png, png_of_size};
+use common::pictures::{apng, cmyk_jpeg_head, encode, large_jpeg_of_few_bytes, palette_of, palette_png, png_of_size};
 use common::{Spec, limits, metadata};
 use forebay_mesh_config::decode::DecodeLimits;
 use forebay_protocol::form::Forms;
@@ -144,6 +144,9 @@ fn what_is_not_a_picture_or_not_one_meaning_is_refused() {
         (png_of_size(u32::MAX, u32::MAX), DecodeErrorKind::TooLarge, "more memory than pictures may"),
         (apng(), malformed, "animated"),
         (palette_png(Some(128)), malformed, "transparent"),
+        (palette_of(&[]), malformed, "three bytes"),
+        (palette_of(&[1, 2, 3, 4]), malformed, "three bytes"),
+        (palette_of(&[0; 771]), malformed, "three bytes"),
         (clear, malformed, "transparent"),
         (vec![0xFF, 0xD8, 0xFF], malformed, "ends before its picture"),
         (jpeg[..100].to_vec(), malformed, "JPEG"),

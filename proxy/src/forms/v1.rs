@@ -1,6 +1,7 @@
 //! The V1 protocol: `POST /v1/models/{model}:predict` with `instances`.
 
-use forebay_protocol::v1;
+use forebay_protocol::DecodeError;
+use forebay_protocol::v1::{self, Form};
 use pingora::proxy::Session;
 
 use super::served;
@@ -18,7 +19,7 @@ pub(super) async fn predict(session: &mut Session, request: &mut Request, model:
     let (live, name, known) = (request.live.clone(), served.name.clone(), ready.clone());
     let (asked, form) =
         infer::decode(body.len(), move || Ok(v1::decode_request(&name, &body, &known.metadata, &live.snapshot.decode)?)).await?;
-    let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode)?;
+    let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode).map_err(|e| placed(e, form))?;
     request.rows = Some(rows);
     request.stages.decode = stopwatch.lap();
     let response = infer::answer(session, request, &served, ticket).await?;
@@ -26,4 +27,16 @@ pub(super) async fn predict(session: &mut Session, request: &mut Request, model:
     let answer = Answer::json(v1::encode_response(&response, form)?);
     request.stages.encode = stopwatch.lap();
     Ok(answer)
+}
+
+/// A mistake that was found in the inner form, with a place that this request has.
+fn placed(rejection: Rejection, form: Form) -> Rejection {
+    let member = match form {
+        Form::Rows => "/instances",
+        Form::Columns => "/inputs",
+    };
+    match rejection {
+        Rejection::Decode(error) => Rejection::Decode(DecodeError { pointer: member.to_owned(), ..error }),
+        other => other,
+    }
 }

@@ -51,15 +51,39 @@ fn deep() -> Vec<Case> {
     vec![
         fp32(class, "100,000 lists", open(100_000), "400 malformed whole"),
         fp32(class, "100,000 objects", &objects, &format!("400 malformed {}", "/a".repeat(32))),
-        fp32(class, "in a member that is passed over", with(&format!(r#""x":{}"#, open(100_000))), &format!("400 malformed /x{}", "/0".repeat(31))),
+        fp32(
+            class,
+            "in a member that is passed over",
+            with(&format!(r#""x":{}"#, open(100_000))),
+            &format!("400 malformed /x{}", "/0".repeat(31)),
+        ),
         fp32(class, "in the data", with_data(&open(100_000)), "400 malformed /inputs/0/data/0/0"),
-        fp32(class, "in the shape", GOOD.replace("\"shape\":[1", &format!("\"shape\":{}", open(100_000))), "400 malformed /inputs/0/shape/0"),
+        fp32(
+            class,
+            "in the shape",
+            GOOD.replace("\"shape\":[1", &format!("\"shape\":{}", open(100_000))),
+            "400 malformed /inputs/0/shape/0",
+        ),
         fp32(class, "in a parameter", with(&format!(r#""parameters":{{"p":{}}}"#, lists(20))), "400 malformed /parameters/p"),
         fp32(class, "at the limit", with(&format!(r#""x":{}"#, lists(31))), "200"),
         fp32(class, "over the limit", with(&format!(r#""x":{}"#, lists(32))), &format!("400 malformed /x{}", "/0".repeat(31))),
-        post(class, "instances", "/v1/models/iris:predict", &[], format!(r#"{{"instances":{}}}"#, open(100_000)), &format!("400 malformed /instances{}", "/0".repeat(8))),
-        post(class, "beside a picture", "/v1/predict", &[], format!(r#"{{"x":{}}}"#, open(100_000)), &format!("400 malformed /x{}", "/0".repeat(31))),
-        post(class, "a list of pictures", "/batch-predict", &[], open(100_000), &format!("400 malformed {}", "/0".repeat(32))),
+        post(
+            class,
+            "instances",
+            "/v1/models/iris:predict",
+            &[],
+            format!(r#"{{"instances":{}}}"#, open(100_000)),
+            format!("400 malformed /instances{}", "/0".repeat(8)),
+        ),
+        post(
+            class,
+            "beside a picture",
+            "/v1/predict",
+            &[],
+            format!(r#"{{"x":{}}}"#, open(100_000)),
+            format!("400 malformed /x{}", "/0".repeat(31)),
+        ),
+        post(class, "a list of pictures", "/batch-predict", &[], open(100_000), format!("400 malformed {}", "/0".repeat(32))),
     ]
 }
 
@@ -78,7 +102,14 @@ fn doubled() -> Vec<Case> {
         fp32(class, "a parameter", with(r#""parameters":{"p":1,"p":2}"#), "400 malformed /parameters/p"),
         fp32(class, "where it is passed over", with(r#""x":{"y":{"z":1,"z":1}}"#), "400 malformed /x/y/z"),
         fp32(class, "5,000 different ones", with(&format!(r#""x":{{{}}}"#, many.join(","))), "400 malformed /x"),
-        post(class, "instances", "/v1/models/iris:predict", &[], r#"{"instances":[[1,2,3,4]],"instances":[[1,2,3,4]]}"#, "400 malformed /instances"),
+        post(
+            class,
+            "instances",
+            "/v1/models/iris:predict",
+            &[],
+            r#"{"instances":[[1,2,3,4]],"instances":[[1,2,3,4]]}"#,
+            "400 malformed /instances",
+        ),
         post(class, "image", "/v1/predict", &[], r#"{"image":"YQ==","image":"YQ=="}"#, "400 malformed /image"),
     ]
 }

@@ -4,12 +4,20 @@
 //! of them: memory within a stated bound at its worst moment, no answer of 500, and a second client that asks all the while, is answered
 //! right each time and never waits long. Cases at the edge of a limit must be accepted, so that refusing everything does not pass.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and say what they counted"
+)]
 
 mod batches;
 mod binary;
 mod broken_pictures;
 mod codings;
+mod features;
 mod json;
 mod meanwhile;
 mod odd_pictures;
@@ -28,9 +36,12 @@ use std::time::Duration;
 use meanwhile::Meanwhile;
 use support::{Answer, Connection, Forebay, request};
 
-/// Over what it held after the first requests, at the worst moment of all cases. A picture at the limit of pixels is 4 MiB decoded, a body
-/// at its limit 4 MiB with a copy or two, and the allocator keeps what it got.
-const MOST_GROWTH: u64 = 96 << 20;
+/// Over what it held after the first requests, at the worst moment of all cases. As many decodings as Forebay has threads for may each hold a
+/// body of 4 MiB, what it unpacks to and what that is read into, and the allocator keeps what it got.
+const MOST_GROWTH: u64 = 128 << 20;
+
+/// What one case may leave behind.
+const MOST_LEFT: u64 = 32 << 20;
 
 /// What the second client takes for an answer on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -41,11 +52,10 @@ const HANGS: Duration = Duration::from_secs(10);
 const LIMITS: &str = "listen: { limits: { body: 4MiB } }
 decode: { image_pixels: 1048576 }
 short_forms: true
-default_model: digits
 ";
 
-/// A request, and what must come of it: `STATUS PROBLEM POINTER`, where the pointer is `whole` for the whole document and `none` where the
-/// problem has none, or `200`. The connection stays usable after each.
+/// A well-framed request, after which the connection stays usable, and what must come of it: `200`, or `STATUS PROBLEM POINTER`, where the
+/// pointer is `whole` for the whole document and `none` where the problem has none.
 #[derive(Clone, Debug)]
 struct Case {
     class: &'static str,
@@ -66,7 +76,8 @@ fn ask(class: &'static str, name: &str, model: &str, body: impl AsRef<[u8]>, exp
     post(class, name, &format!("/v2/models/{model}/infer"), &[("content-type", "application/json")], body, expected)
 }
 
-fn config() -> String {
+/// Every model that is asked; `default` is the one of the short forms.
+fn config(default: &str) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../inference-runtime");
     let tested = |name: &str, more: &str| format!("  {name}: {{ repository: {root}/tests/models{more} }}\n");
     let mut models = format!("models:\n  digits: {{ repository: {root}/models }}\n");
@@ -77,7 +88,7 @@ fn config() -> String {
         models += &tested(name, "");
     }
     models += &tested("sums", ", larger_than_batch: refuse");
-    format!("{LIMITS}{models}")
+    format!("{LIMITS}default_model: {default}\n{models}")
 }
 
 #[test]
@@ -94,11 +105,19 @@ fn every_mistake_in_what_is_sent_is_named_where_it_is_and_costs_nobody_else_anyt
         batches::cases(),
         values::cases(),
         codings::cases(),
-    ]
-    .concat();
-    every_class_has_its_cases(&cases);
+    ];
+    assert_promises("digits", &cases.concat());
+}
 
-    let forebay = Forebay::with(&config()).start().when_ready();
+#[test]
+fn every_mistake_in_named_features_is_named_where_it_is() {
+    assert_promises("iris", &features::cases());
+}
+
+/// Sends every case to a Forebay whose default model is `default`.
+fn assert_promises(default: &str, cases: &[Case]) {
+    every_class_has_its_cases(cases);
+    let forebay = Forebay::with(&config(default)).start().when_ready();
     let mut client = Client::of(&forebay);
     // The first requests of all fill pools and caches.
     cases.iter().filter(|case| case.expected == "200").for_each(|case| drop(client.complaint(case)));
@@ -110,7 +129,7 @@ fn every_mistake_in_what_is_sent_is_named_where_it_is_and_costs_nobody_else_anyt
     let grown = forebay.peak_rss_bytes().saturating_sub(began);
     println!("{} cases; {tally:?}; {} KiB grown at the worst moment", cases.len(), grown >> 10);
     assert!(complaints.is_empty(), "{} of {} cases:\n{}", complaints.len(), cases.len(), complaints.join("\n"));
-    assert!(tally.wrong.is_empty() && tally.answers >= 100 && tally.longest <= AT_ONCE, "the second client: {tally:?}");
+    assert!(tally.wrong.is_empty() && tally.answers * 10 >= cases.len() && tally.longest <= AT_ONCE, "the second client: {tally:?}");
     assert!(grown <= MOST_GROWTH, "grew by {grown} bytes at its worst");
     assert_eq!(forebay.metric("forebay_requests_total", &[("code", "500")]), 0.0);
 }
@@ -120,7 +139,7 @@ fn every_class_has_its_cases(cases: &[Case]) {
     cases.iter().for_each(|case| *counts.entry(case.class).or_insert(0) += 1);
     let accepted = cases.iter().filter(|case| case.expected == "200").count();
     println!("{} cases in {} classes, {accepted} of them accepted: {counts:?}", cases.len(), counts.len());
-    assert!(cases.len() >= 200 && counts.values().all(|count| *count >= 8) && accepted >= 20, "{counts:?}");
+    assert!(counts.values().all(|count| *count >= 8) && accepted * 10 >= cases.len(), "{accepted} accepted, {counts:?}");
 }
 
 /// One client that makes every mistake on one connection.
@@ -139,6 +158,7 @@ impl<'f> Client<'f> {
     /// What is wrong with what became of `case`.
     fn complaint(&mut self, case: &Case) -> Option<String> {
         let name = format!("{}: {}", case.class, case.name);
+        let before = self.forebay.rss_bytes();
         let answered = self.connection.try_send(&case.bytes).and_then(|()| self.connection.try_answer());
         let found = match answered {
             Ok(answer) => outcome(&answer),
@@ -149,11 +169,9 @@ impl<'f> Client<'f> {
         if !usable {
             *self = Client::of(self.forebay);
         }
-        match (found == case.expected, usable) {
-            (true, true) => None,
-            (true, false) => Some(format!("{name}: the connection was of no more use")),
-            (false, _) => Some(format!("{name}: {found:?}, not {:?}; usable: {usable}", case.expected)),
-        }
+        let left = self.forebay.rss_bytes().saturating_sub(before);
+        let well = found == case.expected && usable && left <= MOST_LEFT;
+        (!well).then(|| format!("{name}: {found:?}, not {:?}; connection usable: {usable}; {left} bytes left behind", case.expected))
     }
 }
 

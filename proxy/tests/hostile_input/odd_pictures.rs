@@ -75,7 +75,7 @@ fn cmyk() -> Vec<Case> {
 fn animations() -> Vec<Case> {
     let class = "images: animated";
     let mut cases = in_every_form(class, &animated(), "400 malformed");
-    let twice = png(small(8, 0), &[(b"acTL", &[0; 8]), (b"acTL", &[255; 8])], &zeros(small(8, 0), 1));
+    let twice = png(small(8, 0), &[(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]), (b"acTL", &[255; 8])], &zeros(small(8, 0), 1));
     cases.extend([
         raw(class, "a committed one", committed!("animated.png"), BROKEN),
         raw(class, "told twice, of four billion frames", &twice, BROKEN),

@@ -37,7 +37,8 @@ fn missing() -> Vec<Case> {
 
 /// A request to `sums` with a row of each of these inputs.
 fn sums(names: &[&str]) -> String {
-    let inputs: Vec<_> = names.iter().map(|name| format!(r#"{{"name":"{name}","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}}"#)).collect();
+    let inputs: Vec<_> =
+        names.iter().map(|name| format!(r#"{{"name":"{name}","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}}"#)).collect();
     format!(r#"{{"inputs":[{}]}}"#, inputs.join(","))
 }
 

@@ -40,7 +40,7 @@ fn models() -> Vec<Case> {
     vec![
         at("/v2/models/nobody/infer", "404 unknown_model none"),
         at("/v2/models/IDENTITY_FP32/infer", "404 unknown_model none"),
-        at("/v2/models/identity_fp32%00/infer", "400 bad_head none"),
+        at("/v2/models/identity_fp32%00/infer", "404 unknown_model none"),
         at("/v2/models/..%2fidentity_fp32/infer", "404 unknown_model none"),
         at("/v2/models/identity_fp32/versions/2/infer", "404 unknown_version none"),
         at("/v2/models/identity_fp32/versions/-1/infer", "404 unknown_version none"),

@@ -1,6 +1,7 @@
 //! From a file to 8-bit samples in the colour that is wanted, channels last.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
@@ -31,8 +32,8 @@ const BYTES_PER_PIXEL: u64 = 4;
 /// Decodes `picture`, which may have at most `most` pixels.
 pub(super) fn decode(picture: &[u8], colour: Colour, most: u64) -> Result<Samples, DecodeError> {
     let image = match Format::of(picture) {
-        Some(Format::Png) => png(picture, most)?,
-        Some(Format::Jpeg) => jpeg(picture, most)?,
+        Some(Format::Png) => caught("PNG", || png(picture, most))?,
+        Some(Format::Jpeg) => caught("JPEG", || jpeg(picture, most))?,
         None if picture.is_empty() => return Err(DecodeError::malformed("no picture: it has no bytes")),
         None => return Err(DecodeError::malformed("not a picture: neither PNG nor JPEG, by its first bytes")),
     };
@@ -54,7 +55,16 @@ pub(super) fn decode(picture: &[u8], colour: Colour, most: u64) -> Result<Sample
     })
 }
 
+/// The decoders are others' code: where one panics over a picture, that picture is what is wrong.
+fn caught(format: &str, decode: impl FnOnce() -> Result<DynamicImage, DecodeError>) -> Result<DynamicImage, DecodeError> {
+    let panicked = || Err(DecodeError::malformed(format!("the {format} is damaged in a way that its decoder does not know")));
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| panicked())
+}
+
 fn png(picture: &[u8], most: u64) -> Result<DynamicImage, DecodeError> {
+    if has_a_broken_palette(picture) {
+        return Err(DecodeError::malformed("the PNG's palette is not of 1 to 256 colours of three bytes"));
+    }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(most.saturating_mul(BYTES_PER_PIXEL).saturating_add(1 << 20));
     let decoder = PngDecoder::with_limits(Cursor::new(picture), limits).map_err(|e| broken("PNG", &e))?;
@@ -63,6 +73,26 @@ fn png(picture: &[u8], most: u64) -> Result<DynamicImage, DecodeError> {
         return Err(DecodeError::malformed("an animated PNG: send one of its pictures"));
     }
     DynamicImage::from_decoder(decoder).map_err(|e| broken("PNG", &e))
+}
+
+/// Whether a palette has parts of colours, none, or too many (PNG, third edition, section 11.2.2). The decoder panics over the first.
+fn has_a_broken_palette(png: &[u8]) -> bool {
+    let mut rest = png.get(8..).unwrap_or_default();
+    loop {
+        // A chunk: length, type, data, and four bytes of check.
+        let [l0, l1, l2, l3, kind @ ..] = rest else { return false };
+        let length = u32::from_be_bytes([*l0, *l1, *l2, *l3]);
+        match kind {
+            [b'P', b'L', b'T', b'E', ..] if length == 0 || length > 768 || !length.is_multiple_of(3) => return true,
+            [b'I', b'D', b'A', b'T', ..] => return false,
+            _ => {}
+        }
+        let next = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(8);
+        match kind.get(next..) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
 }
 
 fn jpeg(picture: &[u8], most: u64) -> Result<DynamicImage, DecodeError> {

@@ -42,6 +42,11 @@ pub(crate) fn palette_png(alpha: Option<u8>) -> Vec<u8> {
     png(&chunks)
 }
 
+/// A 2×1 picture whose palette has these bytes.
+pub(crate) fn palette_of(bytes: &[u8]) -> Vec<u8> {
+    png(&[header(2, 1, 8, 3), chunk(b"PLTE", bytes), pixels(&[0, 0, 1])])
+}
+
 /// A header that says so, and one row of pixels.
 pub(crate) fn png_of_size(width: u32, height: u32) -> Vec<u8> {
     png(&[header(width, height, 8, 0), pixels(&[0; 100])])
