@@ -76,9 +76,9 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
         infer::decode(body.len(), move || Ok(v2::decode_request(&model, version.as_deref(), body, json_length, &live.snapshot.decode)?))
             .await?;
     let id = asked.id.clone();
+    request.stages.decode = stopwatch.lap();
     let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode)?;
     request.rows = Some(rows);
-    request.stages.decode = stopwatch.lap();
     let mut response = infer::answer(session, request, &served, ticket).await?;
     let mut stopwatch = Stopwatch::start();
     response.id = id;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_identity::Caller;
 use forebay_limit::Verdict;
-use http::header;
+use http::{Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -168,14 +168,9 @@ impl ProxyHttp for Gateway {
         upstream::peer(session.req_header(), &request.live).await
     }
 
-    async fn upstream_request_filter(
-        &self,
-        _session: &mut Session,
-        head: &mut RequestHeader,
-        request: &mut Request,
-    ) -> pingora::Result<()> {
+    async fn upstream_request_filter(&self, session: &mut Session, head: &mut RequestHeader, request: &mut Request) -> pingora::Result<()> {
         // pingora speaks HTTP/1.1 for a caller of HTTP/1.0, and leaves out what that demands (RFC 9112 section 3.2).
-        if !head.headers.contains_key(header::HOST) {
+        if session.req_header().version == Version::HTTP_10 && !head.headers.contains_key(header::HOST) {
             head.insert_header(header::HOST, "")?;
         }
         if let Some(trace) = &request.trace {

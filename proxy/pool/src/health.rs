@@ -87,7 +87,13 @@ mod tests {
     #[test]
     fn a_failure_that_changes_nothing_yet_is_a_doubt() {
         let mut h = health(2, 1);
-        let doubts: Vec<_> = [true, false, true, false, false].into_iter().map(|ok| { h.observe(ok); h.is_doubtful() }).collect();
+        let doubts: Vec<_> = [true, false, true, false, false]
+            .into_iter()
+            .map(|ok| {
+                h.observe(ok);
+                h.is_doubtful()
+            })
+            .collect();
         assert_eq!(doubts, [false, true, false, true, false]);
     }
 

@@ -97,9 +97,9 @@ pub(super) async fn predict(session: &mut Session, request: &mut Request, memory
             Takes::PictureOrFeatures => forms.picture_or_features(content_type, body),
         })
         .await?;
+    request.stages.decode = stopwatch.lap();
     let (ticket, rows) = infer::submit(&model.served, &model.ready, asked, &model.live.snapshot.decode)?;
     request.rows = Some(rows);
-    request.stages.decode = stopwatch.lap();
     let response = infer::answer(session, request, &model.served, ticket).await?;
     let mut stopwatch = Stopwatch::start();
     let prediction = model.read(&response)?;
