@@ -80,6 +80,14 @@ struct Shared {
     live: Arc<ArcSwapOption<ArcSwap<Live>>>,
 }
 
+impl Shared {
+    /// Sets the gauges that are only looked at when somebody asks.
+    fn observe(&self) {
+        let principals = self.live.load_full().map_or(0, |live| live.load().limiter.principals());
+        self.metrics.observe(self.in_flight.count(), self.connections.open(), self.bodies.held(), principals, self.log.dropped());
+    }
+}
+
 async fn serve(source: Source, files: Vec<PathBuf>, log: Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be received")?;
     let mut watcher = Watcher::new(files).context("SIGHUP cannot be received")?;
@@ -132,7 +140,7 @@ struct Started {
 }
 
 /// Loads the models and puts the request path together.
-async fn start(shared: &Shared, snapshot: Snapshot) -> anyhow::Result<Started> {
+async fn start(shared: &Arc<Shared>, snapshot: Snapshot) -> anyhow::Result<Started> {
     let around =
         Surroundings { runtime: tokio::runtime::Handle::current(), tasks: TaskTracker::new(), metrics: shared.metrics.batch.clone() };
     let makings = Makings { metrics: shared.metrics.clone(), around };
@@ -148,7 +156,14 @@ async fn start(shared: &Shared, snapshot: Snapshot) -> anyhow::Result<Started> {
         bodies: shared.bodies.clone(),
         names: Names::new()?,
         recorder: Recorder { log: shared.log.clone(), pseudonyms: Pseudonyms::new(), successes: 0.into() },
-        forms: Forms { metrics: shared.metrics.clone(), draining: shared.draining.clone() },
+        forms: Forms {
+            metrics: shared.metrics.clone(),
+            draining: shared.draining.clone(),
+            before_scrape: Box::new({
+                let shared = shared.clone();
+                move || shared.observe()
+            }),
+        },
     };
     let mut proxy = HttpProxy::new(gateway, Arc::new(ServerConf { threads, ..ServerConf::default() }));
     proxy.handle_init_modules();
@@ -185,12 +200,7 @@ fn admin_state(shared: &Arc<Shared>, first: &Snapshot) -> AdminState {
             Some(live) => live.load().snapshot.to_redacted_json(),
             None => before_live.clone(),
         }),
-        before_scrape: Box::new(move || {
-            let live = for_scrape.live.load_full();
-            let principals = live.map_or(0, |live| live.load().limiter.principals());
-            let s = &for_scrape;
-            s.metrics.observe(s.in_flight.count(), s.connections.open(), s.bodies.held(), principals, s.log.dropped());
-        }),
+        before_scrape: Box::new(move || for_scrape.observe()),
     }
 }
 

@@ -26,6 +26,8 @@ mod v1;
 pub(crate) struct Forms {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) draining: Draining,
+    /// Brings metrics up to date that nobody pushes.
+    pub(crate) before_scrape: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Forms {

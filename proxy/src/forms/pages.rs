@@ -63,6 +63,7 @@ impl Forms {
     }
 
     fn metrics_text(&self) -> Result<Answer, Rejection> {
+        (self.before_scrape)();
         let mut text = Vec::new();
         let written = TextEncoder::new().encode(&self.metrics.registry.gather(), &mut text);
         written.map_err(|_| Rejection::Internal { detail: "the metrics cannot be written" })?;

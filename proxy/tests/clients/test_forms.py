@@ -84,3 +84,5 @@ def test_health_and_metrics_are_answered(quickstart, session):
     assert metrics.status_code == 200
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "forebay_build_info" in metrics.text
+    # The question itself is in flight: gauges are as fresh here as on the admin listener.
+    assert "\nforebay_requests_in_flight 1\n" in metrics.text
