@@ -4,11 +4,12 @@ use bytes::Bytes;
 use forebay_limit::rate_limit_field;
 use forebay_protocol::coding::{self, Coding};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use crate::cors;
+use crate::infer::INLINE_BYTES;
 use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::trace::{REQUEST_ID, TRACEPARENT};
@@ -69,19 +70,23 @@ impl Answer {
     }
 }
 
-/// Compresses the body if the caller takes that and it is worth it; names the coding.
-fn code(answer: &mut Answer, headers: &HeaderMap) -> Option<&'static str> {
-    let wanted = headers.get(ACCEPT_ENCODING)?.to_str().ok()?;
-    let coding = Coding::accepted(wanted);
+/// Compresses the body if the caller takes that and it is worth it; names the coding. A large one is compressed where no other request waits
+/// for it.
+async fn code(answer: &mut Answer, wanted: Option<&HeaderValue>) -> Option<&'static str> {
+    let coding = Coding::accepted(wanted?.to_str().ok()?);
     let name = coding.header().filter(|_| answer.body.len() >= WORTH_CODING)?;
-    answer.body = coding::encode(coding, &answer.body);
+    let body = answer.body.clone();
+    answer.body = match body.len() {
+        0..=INLINE_BYTES => coding::encode(coding, &body),
+        _ => tokio::task::spawn_blocking(move || coding::encode(coding, &body)).await.ok()?,
+    };
     Some(name)
 }
 
 /// Writes `answer` to the client, with what every answer carries.
 pub(crate) async fn write(session: &mut Session, request: &Request, mut answer: Answer) -> pingora::Result<()> {
     let incoming = &session.req_header().headers;
-    let coding = code(&mut answer, incoming);
+    let coding = code(&mut answer, incoming.get(ACCEPT_ENCODING)).await;
     let mut head = ResponseHeader::build_no_case(answer.status, Some(12 + answer.headers.len()))?;
     if !answer.content_type.is_empty() {
         head.insert_header(CONTENT_TYPE, HeaderValue::from_static(answer.content_type))?;

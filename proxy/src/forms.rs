@@ -75,7 +75,7 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let mut stopwatch = Stopwatch::start();
     let (live, model, version) = (request.live.clone(), served.name.clone(), path.version.map(str::to_owned));
     let (asked, form) =
-        infer::decode(body.len(), move || Ok(v2::decode_request(&model, version.as_deref(), body, json_length, &live.snapshot.decode)?))
+        infer::convert(body.len(), move || Ok(v2::decode_request(&model, version.as_deref(), body, json_length, &live.snapshot.decode)?))
             .await?;
     let id = asked.id.clone();
     request.stages.decode = stopwatch.lap();
@@ -84,8 +84,10 @@ async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<
     let mut response = infer::answer(session, request, &served, ticket).await?;
     let mut stopwatch = Stopwatch::start();
     response.id = id;
-    let labels = |output: &str, index: usize| ready.label(output, index);
-    let answer = Answer::inference(v2::encode_response(&response, &form, &labels)?);
+    let bytes = response.outputs.iter().map(|output| output.data().len()).sum();
+    let encoded =
+        infer::convert(bytes, move || Ok(v2::encode_response(&response, &form, &|output, index| ready.label(output, index))?)).await?;
+    let answer = Answer::inference(encoded);
     request.stages.encode = stopwatch.lap();
     Ok(answer)
 }

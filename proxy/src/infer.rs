@@ -18,8 +18,8 @@ use crate::rejection::Rejection;
 use crate::request::{Request, Stopwatch};
 use crate::served::{Ready, Served};
 
-/// Decoding more than this may take longer than the other requests of the worker should wait.
-const INLINE_BYTES: usize = 64 << 10;
+/// Converting more than this may take longer than the other requests of the worker should wait.
+pub(crate) const INLINE_BYTES: usize = 64 << 10;
 
 /// The model's current state, or a refusal.
 pub(crate) fn gate(served: &Served) -> Result<Arc<Ready>, Rejection> {
@@ -36,25 +36,25 @@ pub(crate) fn has_version(served: &Served, ready: &Ready, version: Option<&str>)
     }
 }
 
-/// Runs `work` over `bytes` bytes of foreign input: at once when it is little, else where it keeps no other request waiting.
-pub(crate) async fn decode<T: Send + 'static>(
+/// Decodes a request or encodes an answer of `bytes` bytes: at once when it is little, else where it keeps no other request waiting.
+pub(crate) async fn convert<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
     match bytes {
-        0..=INLINE_BYTES => catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(undecodable())),
+        0..=INLINE_BYTES => catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked())),
         _ => apart(work).await,
     }
 }
 
 /// Runs `work` on a thread that no other request waits for. There are few of them, which bounds what decoding holds at once.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Rejection> + Send + 'static) -> Result<T, Rejection> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(undecodable()))
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Rejection> + Send + 'static) -> Result<T, Rejection> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(panicked()))
 }
 
-/// Decoding panicked, which the log tells the place of.
-fn undecodable() -> Rejection {
-    Rejection::Internal { detail: "the request could not be decoded" }
+/// The log tells the place.
+fn panicked() -> Rejection {
+    Rejection::Internal { detail: "the request or its answer could not be converted" }
 }
 
 /// Checks a request against the model and queues it.

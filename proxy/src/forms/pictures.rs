@@ -46,7 +46,8 @@ impl Model {
         Ok(Model { served, ready, live: request.live.clone() })
     }
 
-    /// Decodes a body with one of the forms' functions, on another thread when it is large.
+    /// Decodes a body with one of the forms' functions, where no other request waits for it: two kilobytes may hold a picture of 16 million
+    /// pixels.
     async fn decode<T: Send + 'static>(
         &self,
         session: &Session,
@@ -55,7 +56,7 @@ impl Model {
     ) -> Result<T, Rejection> {
         let content_type = session.req_header().headers.get(CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let (served, ready, live) = (self.served.clone(), self.ready.clone(), self.live.clone());
-        infer::decode(body.len(), move || {
+        infer::apart(move || {
             let forms =
                 form::Forms { model: &served.name, metadata: &ready.metadata, meaning: &ready.meaning, limits: &live.snapshot.decode };
             Ok(form(forms, content_type.as_deref(), &body)?)
@@ -68,7 +69,7 @@ impl Model {
         const NOT_AS_DECLARED: &str = "the model's answer is not what its manifest says";
         let classes: &Classes = self.ready.meaning.classes.as_ref().ok_or(Rejection::Internal { detail: NOT_AS_DECLARED })?;
         read(response, 0, classes).map_err(|error| {
-            tracing::error!(model = &*self.served.name, %error, NOT_AS_DECLARED);
+            tracing::error!(model = &*self.served.name, %error, "{NOT_AS_DECLARED}");
             Rejection::Internal { detail: NOT_AS_DECLARED }
         })
     }

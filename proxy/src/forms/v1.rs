@@ -18,13 +18,14 @@ pub(super) async fn predict(session: &mut Session, request: &mut Request, model:
     let mut stopwatch = Stopwatch::start();
     let (live, name, known) = (request.live.clone(), served.name.clone(), ready.clone());
     let (asked, form) =
-        infer::decode(body.len(), move || Ok(v1::decode_request(&name, &body, &known.metadata, &live.snapshot.decode)?)).await?;
+        infer::convert(body.len(), move || Ok(v1::decode_request(&name, &body, &known.metadata, &live.snapshot.decode)?)).await?;
     request.stages.decode = stopwatch.lap();
     let (ticket, rows) = infer::submit(&served, &ready, asked, &request.live.snapshot.decode).map_err(|e| placed(e, form))?;
     request.rows = Some(rows);
     let response = infer::answer(session, request, &served, ticket).await?;
     let mut stopwatch = Stopwatch::start();
-    let answer = Answer::json(v1::encode_response(&response, form)?);
+    let bytes = response.outputs.iter().map(|output| output.data().len()).sum();
+    let answer = Answer::json(infer::convert(bytes, move || Ok(v1::encode_response(&response, form)?)).await?);
     request.stages.encode = stopwatch.lap();
     Ok(answer)
 }

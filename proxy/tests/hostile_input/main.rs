@@ -114,6 +114,25 @@ fn every_mistake_in_named_features_is_named_where_it_is() {
     assert_promises("iris", &features::cases());
 }
 
+/// Some kilobytes hold a picture of 16 million pixels: nobody else waits while it is decoded, though there is one thread for all.
+#[test]
+fn a_picture_that_takes_long_to_decode_keeps_nobody_waiting() {
+    let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/../inference-runtime/models");
+    let yaml = format!("models:\n  digits: {{ repository: {repository} }}\n");
+    let forebay = Forebay::with(&yaml).set("listen.threads=1").start().when_ready();
+    let head = pictures::Head { width: 4_000, height: 4_000, bits: 8, colour: 0 };
+    let picture = pictures::png(head, &[], &pictures::zeros(head, 1));
+    assert!(picture.len() < 64 << 10, "{} bytes are not little", picture.len());
+    let mut slow = Connection::open(&forebay.api);
+    slow.send(request("POST", "/v1/predict", &[], &picture));
+    support::until_true("the picture is being decoded", || {
+        forebay.metric("forebay_requests_in_flight", &[]) >= 1.0 || !slow.pending().is_empty()
+    });
+    assert_eq!(support::get(&forebay.api, "/v2/health/live").status, 200);
+    assert!(slow.pending().is_empty(), "the picture was answered first");
+    assert_eq!(slow.answer().status, 200);
+}
+
 /// Sends every case to a Forebay whose default model is `default`.
 fn assert_promises(default: &str, cases: &[Case]) {
     every_class_has_its_cases(cases);
