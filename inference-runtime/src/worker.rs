@@ -149,8 +149,8 @@ mod tests {
         let mut begun: Vec<String> = fixture.begun.iter().take(2).collect();
         begun.sort();
         assert_eq!(begun, ["first", "second"]);
+        both.iter().for_each(|_| fixture.go.send(Ok(vec![])).unwrap());
         for answer in both {
-            fixture.go.send(Ok(vec![])).unwrap();
             answer.await.unwrap();
         }
     }
