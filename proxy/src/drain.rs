@@ -73,9 +73,9 @@ pub(crate) async fn drain(
     }
     edge.closing.cancel();
     edge.tasks.close();
-    // A request may be on its way on a connection that looks idle.
+    // A request may be on its way on a connection that looks idle, or that is about to be accepted.
     let close_idle = async {
-        sleep(LAST_WORD).await;
+        sleep(LAST_WORD * 2).await;
         edge.proxy.http_cleanup().await;
         std::future::pending::<()>().await;
     };

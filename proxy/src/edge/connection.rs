@@ -18,7 +18,8 @@ use super::{http1, http2};
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// When no new connection is served any more: how long a request may still be on its way on one that stands.
+/// When no new connection is served any more: how long a handshake may still take, and how long a request may be on its way on a connection
+/// that stands.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// What a request knows of the connection that it came on.

@@ -1,5 +1,6 @@
 //! The loop that accepts connections, and what every connection shares.
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,11 @@ use arc_swap::ArcSwap;
 use forebay_mesh_config::listen::HttpLimits;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection;
+use super::connection::{self, LAST_WORD};
 use super::count::Connections;
 use super::socket::{Listener, Socket};
 use crate::gateway::Gateway;
@@ -41,27 +43,34 @@ impl Edge {
     }
 }
 
-/// Accepts connections until [`Edge::closing`], and then those that the system took on our behalf already.
+/// Accepts connections until [`Edge::closing`], and then those whose client may believe that they stand already.
 pub(crate) async fn accept(listener: Listener, edge: Arc<Edge>) {
     // Nothing is idle while somebody may wait at the door.
     let _at_the_door = edge.tasks.token();
-    loop {
-        let accepted = tokio::select! {
-            () = edge.closing.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((socket, peer)) => edge.serve(socket, peer),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+    edge.accept_until(&listener, edge.closing.cancelled()).await;
+    listener.take_no_more();
+    edge.accept_until(&listener, sleep(LAST_WORD)).await;
     listener.close(|socket, peer| edge.serve(socket, peer));
 }
 
 impl Edge {
+    async fn accept_until(self: &Arc<Self>, listener: &Listener, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut end => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => self.serve(socket, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     /// Serves a connection in a task of its own, if there is room for one more.
     fn serve(self: &Arc<Self>, socket: Socket, peer: Option<IpAddr>) {
         let limits = self.limits();

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use anyhow::Context as _;
 use forebay_mesh_config::listen::Address;
+use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -108,6 +109,21 @@ impl Listener {
         }
     }
 
+    /// From now on the listener hears of no new connection. Without this, one that came between the last `accept` and the close would be
+    /// reset after its client was told that it stands; unheard, the client asks again, and is refused or finds another listener. A handshake
+    /// that is under way may still end: its client has, or is about to get, the word that the connection stands.
+    pub(super) fn take_no_more(&self) {
+        match self {
+            // Where filters are not allowed that chance of a microsecond stays.
+            Listener::Tcp(listener) => drop(SockRef::from(listener).attach_filter(&DROP_SYN)),
+            Listener::Unix(listener) => {
+                let address = listener.local_addr().ok();
+                // Whoever has replaced it already has done what is to be done.
+                address.and_then(|a| a.as_pathname().map(std::fs::remove_file));
+            }
+        }
+    }
+
     /// Stops listening. Connections that the system took on our behalf already go to `serve`: tokio's `accept` would miss those that it has
     /// not been told of yet.
     pub(super) fn close(self, mut serve: impl FnMut(Socket, Option<IpAddr>)) {
@@ -116,7 +132,6 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let Ok(listener) = listener.into_std() else { return };
-                take_no_more(&listener);
                 let accepted = std::iter::from_fn(|| listener.accept().ok()).take(MOST);
                 accepted
                     .filter_map(|(stream, peer)| Some((tcp(stream).ok()?, peer)))
@@ -142,14 +157,21 @@ impl Listener {
     }
 }
 
-/// From now on the listener does not hear of new connections. Without this, one that came between the last `accept` and the close would be
-/// reset after its client was told that it stands; unheard, the client asks again, and is refused or finds another listener.
-fn take_no_more(listener: &std::net::TcpListener) {
-    /// `BPF_RET | BPF_K` of the system's packet filters: keep so many bytes of each packet.
-    const KEEP: u16 = 0x06;
-    // Where filters are not allowed that chance of a microsecond stays.
-    let _unfiltered = socket2::SockRef::from(listener).attach_filter(&[socket2::SockFilter::new(KEEP, 0, 0, 0)]);
-}
+/// A packet filter of the system (classic BPF) that drops the first packet of a TCP handshake and keeps all others.
+const DROP_SYN: [SockFilter; 5] = {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const KEEP_BYTES: u16 = 0x06;
+    // RFC 9293 section 3.1: the header's byte 13 holds the flags, 0x02 of which is SYN and 0x10 is ACK.
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, 0x12),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0x02),
+        SockFilter::new(KEEP_BYTES, 0, 0, 0),
+        SockFilter::new(KEEP_BYTES, 0, 0, u32::MAX),
+    ]
+};
 
 fn tcp(stream: std::net::TcpStream) -> io::Result<Socket> {
     stream.set_nonblocking(true)?;
