@@ -2,26 +2,18 @@
 //!
 //! Tensors go as binary when the server's metadata announces `binary_tensor_data`, otherwise as JSON.
 
-use std::error::Error as _;
-use std::time::Duration;
-
 use bytes::Bytes;
 use forebay_protocol::{DecodeError, InferRequest, InferResponse, ModelMetadata, v2};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::TokioExecutor;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::Full;
 
-use super::connect::{Connector, Proven, Target};
+use super::connect::Target;
+use super::pool::{Broken, Pool};
 use super::{Backend, BackendError, Permit, Running};
 
 /// Header of the binary tensor extension: how many bytes of the body are JSON.
 const JSON_LENGTH: &str = "inference-header-content-length";
-
-/// Idle connections to a backend are kept this long: longer than the pause between two probes, shorter than most servers' own limit.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// The server's address does not make a URI.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +27,7 @@ pub struct HttpBackendError {
 /// One model on one server.
 #[derive(Clone)]
 pub struct HttpBackend {
-    client: Client<Connector, Full<Bytes>>,
+    pool: Pool,
     authority: String,
     model: String,
     /// Most bytes of an answer.
@@ -53,9 +45,8 @@ impl HttpBackend {
     /// Connects when first used. `max_answer` bounds the bytes of an answer that is held.
     pub fn new(target: &Target, model: &str, max_answer: usize) -> Result<Self, HttpBackendError> {
         let authority = target.authority();
-        authority.parse::<http::uri::Authority>().map_err(|source| HttpBackendError { authority: authority.clone(), source })?;
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(Connector::new(target));
-        Ok(HttpBackend { client, authority, model: model.to_owned(), max_answer, binary: false })
+        let pool = Pool::new(target).map_err(|source| HttpBackendError { authority: authority.clone(), source })?;
+        Ok(HttpBackend { pool, authority, model: model.to_owned(), max_answer, binary: false })
     }
 
     /// Sends tensors as binary from now on, if the server says that it takes them.
@@ -87,8 +78,7 @@ impl HttpBackend {
     }
 
     fn request(&self, method: Method, path: &str, headers: &HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, BackendError> {
-        let uri = Uri::builder().scheme("http").authority(self.authority.as_str()).path_and_query(path).build();
-        let mut request = Request::builder().method(method).uri(uri.map_err(|e| failed(e.to_string()))?).header(HOST, &self.authority);
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.authority);
         if let Some(all) = request.headers_mut() {
             all.extend(headers.clone());
         }
@@ -98,26 +88,12 @@ impl HttpBackend {
         request.body(Full::new(body)).map_err(|e| failed(e.to_string()))
     }
 
-    /// Sends a request, once more when its connection turns out to have been closed as idle, and waits for the head of the answer.
-    ///
-    /// A server may close a connection between two requests, and the next one is then lost without a byte of an answer. hyper sends again what
-    /// it had not begun to write; what was written it leaves to us. Inference may be repeated: it changes nothing on the server, and failed
-    /// batches are run again as well.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, BackendError> {
-        let again = request.clone();
-        let mut answer = self.client.request(request).await;
-        if answer.as_ref().is_err_and(was_idle) {
-            answer = self.client.request(again).await;
-        }
-        let response = answer.map_err(|e| BackendError::Unavailable { detail: with_cause(&e) })?;
-        response.extensions().get().map(Proven::prove);
-        Ok(response)
-    }
-
     /// Sends a request and holds its answer; anything but 2xx is an error.
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(HeaderMap, Bytes), BackendError> {
-        let (head, body) = self.send(request).await?.into_parts();
-        let body = self.collect(body).await?;
+        let (head, body) = self.pool.exchange(request, self.max_answer).await.map_err(|broken| match broken {
+            Broken::TooLarge(_) => failed(broken.to_string()),
+            Broken::Connect(_) | Broken::Head(_) | Broken::Body(_) => BackendError::Unavailable { detail: with_cause(&broken) },
+        })?;
         match head.status {
             status if status.is_success() => Ok((head.headers, body)),
             StatusCode::SERVICE_UNAVAILABLE
@@ -129,16 +105,6 @@ impl HttpBackend {
             }
             status if status.is_client_error() => Err(BackendError::Refused { status: status.as_u16(), detail: said(&body) }),
             status => Err(failed(format!("it answers {status}: {}", said(&body)))),
-        }
-    }
-
-    async fn collect(&self, body: Incoming) -> Result<Bytes, BackendError> {
-        match Limited::new(body, self.max_answer).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(e) if e.is::<http_body_util::LengthLimitError>() => {
-                Err(failed(format!("its answer is larger than {} bytes", self.max_answer)))
-            }
-            Err(e) => Err(BackendError::Unavailable { detail: format!("its answer broke off: {e}") }),
         }
     }
 
@@ -170,18 +136,6 @@ impl Backend for HttpBackend {
     fn run(&self, batch: InferRequest, permit: Permit) -> Running {
         Box::pin(self.clone().infer(batch, permit))
     }
-}
-
-/// Whether a connection broke that had been answered on before, without a byte of this answer.
-fn was_idle(error: &Error) -> bool {
-    let mut extras = http::Extensions::new();
-    if let Some(connection) = error.connect_info() {
-        connection.get_extras(&mut extras);
-    }
-    let cause = error.source().and_then(|e| e.downcast_ref::<hyper::Error>());
-    // An answer that cannot be read is neither; one that breaks off in its head is, and counts as none.
-    let broke = cause.is_some_and(|e| e.is_incomplete_message() || e.source().is_some_and(|io| io.is::<std::io::Error>()));
-    broke && extras.get().is_some_and(Proven::is_proven)
 }
 
 fn failed(detail: String) -> BackendError {

@@ -2,6 +2,7 @@
 
 mod connect;
 mod http;
+mod pool;
 
 use std::future::Future;
 use std::pin::Pin;
