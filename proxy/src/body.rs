@@ -13,6 +13,7 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
+use crate::edge::BadChunk;
 use crate::rejection::Rejection;
 
 /// Bytes that all bodies hold.
@@ -121,9 +122,18 @@ async fn next(session: &mut ServerSession, idle: Duration) -> Result<Option<Byte
     }
 }
 
+/// What was wrong with a chunk, if that is why a body could not be read.
+pub(crate) fn bad_chunk(error: &pingora::Error) -> Option<Rejection> {
+    let flaw = error.root_cause().downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<BadChunk>()?;
+    Some(Rejection::BodyBroken { detail: flaw.to_string() })
+}
+
 /// pingora's reasons in our words: its own name bytes of the body.
 fn broken(error: &pingora::Error) -> Rejection {
     use pingora::ErrorType;
+    if let Some(rejection) = bad_chunk(error) {
+        return rejection;
+    }
     match error.etype() {
         ErrorType::ReadTimedout => Rejection::BodyTimedOut,
         ErrorType::ConnectionClosed => Rejection::CallerLeft,

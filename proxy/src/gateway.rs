@@ -89,6 +89,11 @@ impl Gateway {
         request.permit = Some(permit);
         let raw = session.as_downstream().as_http1().map(|http1| http1.get_headers_raw_bytes());
         check_head(head, raw.as_deref(), limits.head, limits.headers)?;
+        if let Some(connection) = &request.connection
+            && head.headers.contains_key(header::TRANSFER_ENCODING)
+        {
+            connection.phase.chunks()?;
+        }
         if free { Ok(()) } else { Err(Rejection::TooManyInFlight) }
     }
 

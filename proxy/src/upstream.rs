@@ -9,6 +9,7 @@ use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, OrErr};
 
+use crate::body;
 use crate::live::Live;
 use crate::rejection::Rejection;
 
@@ -51,6 +52,9 @@ pub(crate) fn end_once(body: &mut Option<Bytes>, end_of_stream: bool) {
 
 /// What a failure in passing through means to the caller.
 pub(crate) fn rejection(error: &Error) -> Rejection {
+    if let Some(rejection) = body::bad_chunk(error) {
+        return rejection;
+    }
     match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => Rejection::BodyTimedOut,
         (

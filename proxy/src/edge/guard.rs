@@ -1,5 +1,5 @@
-//! The socket of one client, with what pingora leaves open: a deadline and a size for heads, a deadline for slow readers, one write per
-//! answer, and a close that lets the client read its answer.
+//! The socket of one client, with what pingora leaves open: a deadline and a size for heads, chunks that mean one thing only, a deadline
+//! for slow readers, one write per answer, and a close that lets the client read its answer.
 //!
 //! pingora reads a head for as long as bytes trickle in, up to 1 MiB, and writes head and body apart. The guard stands below it, so both
 //! hold for every request, whatever state pingora is in. A head that takes too long or grows too large is answered here, because pingora
@@ -9,7 +9,6 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,7 +21,10 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::chunks::{BadChunk, Chunks, Progress};
 use super::farewell::Farewell;
+pub(super) use super::phase::Phase;
+use super::seam::Seam;
 use super::socket::Socket;
 use crate::rejection::{Rejection, wire};
 
@@ -34,32 +36,6 @@ const KEPT: usize = 2 << 10;
 
 /// A read may bring this much of the body along with the head, as large as pingora's first buffer may grow for a head at the limit.
 const READ_AHEAD: usize = 16 << 10;
-
-/// Whether the connection's bytes belong to a head or to a request that is under way, counted: even for a head, odd for its request. Shared
-/// with the request.
-#[derive(Debug, Default)]
-pub(crate) struct Phase(AtomicUsize);
-
-impl Phase {
-    /// The head is read; the request's own limits hold now.
-    pub(crate) fn request(&self) {
-        self.0.fetch_or(1, Ordering::Relaxed);
-    }
-
-    /// The next bytes are another head.
-    pub(crate) fn head(&self) {
-        // Only the connection's own task counts on.
-        self.0.store(self.number().next_multiple_of(2), Ordering::Relaxed);
-    }
-
-    fn in_request(&self) -> bool {
-        self.number() % 2 == 1
-    }
-
-    fn number(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What the guard needs of [`HttpLimits`].
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +56,15 @@ pub(crate) struct Guard {
     /// Written and not yet sent, from `sent` on.
     gathered: Vec<u8>,
     sent: usize,
-    /// The phase that `head_bytes` and `head_deadline` are of.
+    /// The phase that `head_bytes`, `head_deadline` and `chunks` are of.
     counted: usize,
     head_bytes: usize,
     head_deadline: Option<Pin<Box<Sleep>>>,
+    seam: Seam,
+    /// The chunked body that is under way.
+    chunks: Option<Chunks>,
+    /// Nothing is read any more: nobody knows where the next request begins.
+    broken: Option<BadChunk>,
     write_deadline: Option<Pin<Box<Sleep>>>,
     farewell: Option<Farewell>,
 }
@@ -101,6 +82,9 @@ impl Guard {
             counted: 0,
             head_bytes: 0,
             head_deadline: None,
+            seam: Seam::default(),
+            chunks: None,
+            broken: None,
             write_deadline: None,
             farewell: None,
         }
@@ -111,18 +95,81 @@ impl Guard {
     }
 
     /// The next read gives these bytes first.
-    pub(super) fn unread(&mut self, bytes: BytesMut) {
+    pub(super) fn unread(&mut self, mut bytes: BytesMut) {
         self.head_bytes = 0;
+        bytes.extend_from_slice(&self.ahead);
         self.ahead = bytes;
     }
 
-    fn read_ahead(&mut self, buffer: &mut ReadBuf<'_>) -> usize {
-        let taken = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead.split_to(taken));
-        if self.ahead.is_empty() {
-            self.ahead = BytesMut::new();
+    /// Not every request reads a body, so that its phase may have passed without a read.
+    fn turn_to_phase(&mut self) {
+        if self.counted == self.phase.number() {
+            return;
         }
-        taken
+        self.counted = self.phase.number();
+        self.head_bytes = 0;
+        self.head_deadline = None;
+        self.seam.begin();
+        self.chunks = self.phase.has_chunks().then(|| Chunks::new(self.bounds.head));
+    }
+
+    /// Reads from what is ahead as much as may be handed on.
+    fn read_ahead(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let readable = ahead.get(..buffer.remaining()).unwrap_or(&ahead);
+        let handed = self.admit(readable)?;
+        buffer.put_slice(&ahead.split_to(handed));
+        if !ahead.is_empty() {
+            self.ahead = ahead;
+        }
+        Ok(())
+    }
+
+    /// Reads from the socket, and keeps ahead what may not be handed on yet.
+    fn poll_read_socket(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if Pin::new(&mut self.socket).poll_read(cx, buffer)?.is_pending() {
+            self.poll_head_deadline(cx)?;
+            return Poll::Pending;
+        }
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let handed = self.admit(read)?;
+        if handed < read.len() {
+            self.ahead = read.get(handed..).unwrap_or_default().into();
+            buffer.set_filled(before + handed);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// How many of the bytes that come next may be handed on now; not 0, which would be the connection's end.
+    fn admit(&mut self, next: &[u8]) -> io::Result<usize> {
+        let handed = if self.phase.in_request() {
+            self.follow(next)?
+        } else {
+            let (handed, ends_head) = self.seam.cut(next);
+            self.phase.head_read(ends_head);
+            self.count_head(handed)?;
+            handed
+        };
+        self.seam.passed(next.get(..handed).unwrap_or(next));
+        Ok(handed)
+    }
+
+    /// Follows a chunked body up to its end. Behind it comes whatever pingora asks for: a byte by which it sees that the client is still
+    /// there, or another protocol.
+    fn follow(&mut self, next: &[u8]) -> io::Result<usize> {
+        let Some(chunks) = &mut self.chunks else { return Ok(next.len()) };
+        match chunks.take(next) {
+            Ok(Progress::More) => Ok(next.len()),
+            Ok(Progress::End(at)) => {
+                self.chunks = None;
+                Ok(at)
+            }
+            Err(flaw) => {
+                self.broken = Some(flaw);
+                Err(invalid(flaw))
+            }
+        }
     }
 
     /// Counts bytes of a head, and refuses the head when it is too large.
@@ -130,7 +177,7 @@ impl Guard {
         self.head_bytes += read;
         if self.head_bytes > self.bounds.head.saturating_add(READ_AHEAD) {
             self.refuse(&Rejection::HeadTooLarge { limit: self.bounds.head });
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head is too large"));
+            return Err(invalid("the head is too large"));
         }
         Ok(())
     }
@@ -183,29 +230,21 @@ impl Guard {
     }
 }
 
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
 impl AsyncRead for Guard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // Not every request reads a body, so that its phase may have passed without a read.
-        if this.counted != this.phase.number() {
-            this.counted = this.phase.number();
-            this.head_bytes = 0;
-            this.head_deadline = None;
+        if let Some(flaw) = this.broken {
+            return Poll::Ready(Err(invalid(flaw)));
         }
-        let read = if this.ahead.is_empty() {
-            let before = buffer.filled().len();
-            if Pin::new(&mut this.socket).poll_read(cx, buffer)?.is_pending() {
-                this.poll_head_deadline(cx)?;
-                return Poll::Pending;
-            }
-            buffer.filled().len() - before
-        } else {
-            this.read_ahead(buffer)
-        };
-        if !this.phase.in_request() {
-            this.count_head(read)?;
+        this.turn_to_phase();
+        match this.ahead.is_empty() {
+            true => this.poll_read_socket(cx, buffer),
+            false => Poll::Ready(this.read_ahead(buffer)),
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -270,3 +309,6 @@ impl GetSocketDigest for Guard {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 use pingora::http::RequestHeader;
 
+use super::chunks::is_token;
 use crate::rejection::Rejection;
 
 /// Fields that decide where a message ends or whom it is for. Some servers read `_` in a name as `-`.
@@ -95,11 +96,6 @@ fn field_line(line: &[u8]) -> Result<&[u8], Rejection> {
         return Err(bad("the name of a header is not a token"));
     }
     Ok(name)
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// No name that a lenient reader takes for a framing field.

@@ -1,5 +1,6 @@
 //! Connections of clients: accepted, counted, guarded, told apart as HTTP/1.1 or HTTP/2, and handed to pingora request by request.
 
+mod chunks;
 mod connection;
 mod count;
 mod farewell;
@@ -8,9 +9,12 @@ mod head;
 mod http1;
 mod http2;
 mod listener;
+mod phase;
+mod seam;
 mod socket;
 mod upload;
 
+pub(crate) use chunks::BadChunk;
 pub(crate) use connection::{Connection, LAST_WORD};
 pub(crate) use count::Connections;
 pub(crate) use head::check as check_head;

@@ -81,7 +81,8 @@ fn trailers() -> Vec<Case> {
         with("a host", "Host: b\r\n\r\n", "400 malformed open"),
         with("LF alone", "X: y\n\r\n", BROKEN),
         with("100,000 bytes", &format!("X: {}\r\n\r\n", "y".repeat(100_000)), BROKEN),
-        with("10,000 lines", &format!("{}\r\n", "X: y\r\n".repeat(10_000)), "400 malformed open"),
+        with("1,000 lines", &format!("{}\r\n", "X: y\r\n".repeat(1_000)), "400 malformed open"),
+        with("10,000 lines", &format!("{}\r\n", "X: y\r\n".repeat(10_000)), BROKEN),
         with("no end", "X: y\r\n", "408 body_timed_out closed"),
     ]
 }

@@ -12,6 +12,7 @@
     reason = "tests fail loudly, and these tell figures"
 )]
 
+mod chunked;
 mod connections;
 mod contents;
 mod heads;
@@ -68,7 +69,7 @@ fn every_mistake_gets_its_own_answer_and_costs_nobody_else_anything() {
     let limits = "head: 16KiB, headers: 50, body: 1MiB, head_time: 500ms, body_idle: 500ms, body_time: 2s, keep_alive: 60s";
     let forebay =
         Forebay::start(&format!("listen: {{ limits: {{ {limits} }} }}\nupstream: http://{}\n{}", server.address, backend.config("")));
-    let cases = [heads::cases(), lengths::cases(), contents::cases(), connections::cases()].concat();
+    let cases = [heads::cases(), lengths::cases(), chunked::cases(), contents::cases(), connections::cases()].concat();
     every_class_has_its_cases(&cases);
 
     let mut second = Connection::open(&forebay.api);
