@@ -38,7 +38,7 @@ pub struct HttpLimits {
     pub body: usize,
     /// Bytes of all request bodies held at once, over all connections. Default 512 MiB.
     pub bodies_in_memory: usize,
-    /// Bytes of a request's head. Default 64 KiB.
+    /// Bytes of a request's head, and of the trailers and extensions of its chunked body together. Default 64 KiB.
     pub head: usize,
     /// Header lines of a request. Default 100.
     pub headers: usize,
@@ -182,7 +182,7 @@ impl HttpLimits {
                 from.bodies_in_memory,
                 "Bytes of all request bodies held at once, over all connections.",
             ),
-            head: keys.key("head", size(LEAST_PIECE, 1 << 20), from.head, "Bytes of a request's head."),
+            head: keys.key("head", size(LEAST_PIECE, 1 << 20), from.head, "Bytes of a request's head, and of the trailers and extensions of its chunked body together."),
             headers: keys.key("headers", whole().at_least(8).at_most(10_000), from.headers, "Header lines of a request."),
             connections: keys.key("connections", count(), from.connections, "Open connections. Over it a new one is closed at once."),
             connections_per_address: keys.key(
