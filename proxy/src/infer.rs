@@ -12,6 +12,7 @@ use forebay_protocol::coding::{self, Coding};
 use forebay_protocol::{DecodeError, DecodeErrorKind, InferRequest, InferResponse, check};
 use http::header::CONTENT_ENCODING;
 use pingora::protocols::http::ServerSession;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::rejection::Rejection;
@@ -98,14 +99,16 @@ pub(crate) fn failed(served: &Served, error: BackendError) -> Rejection {
 /// Waits for `work` as long as the model's time allows and the caller stays.
 pub(crate) async fn wait<T>(session: &mut ServerSession, served: &Served, work: impl Future<Output = T>) -> Result<T, Rejection> {
     let within = served.config.timeout;
-    let waited = timeout(within, async {
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            rejection = left(session) => Err(rejection),
-        }
-    });
-    waited.await.unwrap_or(Err(Rejection::TimedOut { after: within }))
+    let given_up = async {
+        // The batch goes first: watch and clock are set up while it runs.
+        yield_now().await;
+        timeout(within, left(session)).await.unwrap_or(Rejection::TimedOut { after: within })
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        rejection = given_up => Err(rejection),
+    }
 }
 
 /// Resolves when the caller has left. Bytes of a next request are kept by pingora.

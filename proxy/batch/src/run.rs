@@ -52,11 +52,15 @@ async fn run_group(shared: &Shared, group: &[Part], permit: Permit, flush: Flush
     let started = Instant::now();
     let joined = stitch::join(&group.iter().map(|part| &part.request).collect::<Vec<&InferRequest>>())?;
     let rows = group.iter().map(|part| part.rows).sum();
-    metrics.left(rows, policy.max_rows.get(), flush);
-    if flush != Flush::Split {
-        group.iter().for_each(|part| metrics.waited(started - part.arrived));
-    }
-    let answer = tokio::time::timeout(policy.run_timeout, run_caught(shared, joined, permit)).await;
+    let count = async {
+        metrics.left(rows, policy.max_rows.get(), flush);
+        if flush != Flush::Split {
+            group.iter().for_each(|part| metrics.waited(started - part.arrived));
+        }
+    };
+    // What is counted is counted while the batch runs.
+    let running = tokio::time::timeout(policy.run_timeout, run_caught(shared, joined, permit));
+    let (answer, ()) = tokio::join!(biased; running, count);
     let response = answer.unwrap_or(Err(BackendError::TimedOut))?;
     let run = started.elapsed();
     metrics.ran(run);
