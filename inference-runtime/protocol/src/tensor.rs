@@ -105,38 +105,40 @@ impl Tensor {
         BytesElements::new(data).filter_map(Result::ok)
     }
 
-    /// Rows `start..end`, sharing this tensor's bytes.
+    /// Rows `start..end`, sharing this tensor's bytes. For many slices of one tensor see [`Tensor::split_rows`].
     pub fn slice_rows(&self, start: usize, end: usize) -> Result<Tensor, TensorError> {
-        let rows = self.rows();
-        if start > end || end > rows || self.shape.is_empty() {
-            return Err(TensorError::NoSuchRows { start, end, rows });
-        }
-        let (from, to) = match self.dtype.size() {
-            Some(_) => {
-                let row = self.data.len() / rows.max(1);
-                (start * row, end * row)
-            }
-            None => self.bytes_range(start, end),
-        };
-        let mut shape = self.shape.clone();
-        if let Some(first) = shape.first_mut() {
-            *first = end - start;
-        }
-        Ok(Tensor { name: self.name.clone(), dtype: self.dtype, shape, data: self.data.slice(from..to) })
+        let no_such = TensorError::NoSuchRows { start, end, rows: self.rows() };
+        let count = end.checked_sub(start).ok_or(no_such.clone())?;
+        let parts = self.split_rows([start, count]).map_err(|_| no_such.clone())?;
+        parts.into_iter().nth(1).ok_or(no_such)
     }
 
-    /// Byte range of rows `start..end` of a `BYTES` tensor, found by walking its lengths.
-    fn bytes_range(&self, start: usize, end: usize) -> (usize, usize) {
-        let per_row = element_count(self.inner_shape()).unwrap_or(0);
+    /// So many rows each, one part after another, sharing this tensor's bytes. The elements of a `BYTES` tensor are walked once for all parts.
+    pub fn split_rows(&self, counts: impl IntoIterator<Item = usize>) -> Result<Vec<Tensor>, TensorError> {
+        let rows = self.rows();
+        let row_bytes = self.dtype.size().map(|_| self.data.len() / rows.max(1));
+        let row_elements = element_count(self.inner_shape()).unwrap_or(0);
         let mut walk = BytesElements::new(&self.data);
-        let mut skip = |elements: usize| {
-            for _ in 0..elements {
-                walk.next();
+        let (mut start, mut from) = (0usize, 0);
+        let part = |count: usize| {
+            let end = start.checked_add(count).filter(|end| *end <= rows && !self.shape.is_empty());
+            let end = end.ok_or(TensorError::NoSuchRows { start, end: start.saturating_add(count), rows })?;
+            let to = match row_bytes {
+                Some(row) => end * row,
+                None => {
+                    walk.by_ref().take(count * row_elements).for_each(drop);
+                    self.data.len() - walk.rest.len()
+                }
+            };
+            let mut shape = self.shape.clone();
+            if let Some(outer) = shape.first_mut() {
+                *outer = count;
             }
-            self.data.len() - walk.rest.len()
+            let data = self.data.slice(from..to);
+            (start, from) = (end, to);
+            Ok(Tensor { name: self.name.clone(), dtype: self.dtype, shape, data })
         };
-        let from = skip(start * per_row);
-        (from, skip((end - start) * per_row))
+        counts.into_iter().map(part).collect()
     }
 
     /// Rows of all `parts` one after another, under the name of the first. Datatype and inner shape must agree.
@@ -224,6 +226,9 @@ mod tests {
             let parts = [whole.slice_rows(0, 1).unwrap(), whole.slice_rows(1, 4).unwrap(), whole.slice_rows(4, 5).unwrap()];
             assert_eq!(parts[1].rows(), 3);
             assert_eq!(Tensor::concat_rows(&parts.iter().collect::<Vec<_>>()).unwrap(), whole);
+            assert_eq!(whole.split_rows([1, 3, 1]).unwrap(), parts);
+            assert_eq!(whole.split_rows([2, 0]).unwrap()[1].data(), &Bytes::new());
+            assert!(whole.split_rows([1, 5]).is_err() && whole.split_rows([1, usize::MAX]).is_err());
         }
     }
 

@@ -180,11 +180,9 @@ impl Shared {
         if parts == 1 {
             return Ok(vec![part(0, rows, request)]);
         }
-        let cut = |index: usize| {
-            let (from, to) = (index * most, rows.min((index + 1) * most));
-            stitch::part(&request, from..to).map(|request| part(index, to - from, request))
-        };
-        (0..parts).map(cut).collect()
+        let counts: Vec<usize> = (0..parts).map(|index| most.min(rows - index * most)).collect();
+        let requests = stitch::parts(&request, &counts)?;
+        Ok(requests.into_iter().zip(counts).enumerate().map(|(index, (request, rows))| part(index, rows, request)).collect())
     }
 
     /// The ids of the parts; `None` when nobody will run them, which their claim then says.

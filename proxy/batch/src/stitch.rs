@@ -1,7 +1,5 @@
 //! Rows to a batch and back: joining inputs, cutting outputs, and cutting one large request into parts.
 
-use std::ops::Range;
-
 use forebay_protocol::{InferRequest, InferResponse, Input, Tensor};
 
 use crate::backend::BackendError;
@@ -35,45 +33,42 @@ pub(crate) fn cut(response: &InferResponse, rows: usize, shares: impl Iterator<I
             return Err(BackendError::Failed { detail });
         }
     }
-    let mut from = 0;
-    shares
-        .map(|share| {
-            let to = from + share;
-            let outputs = rows_of(&response.outputs, from..to)?;
-            from = to;
-            Ok(InferResponse {
-                model: response.model.clone(),
-                version: response.version.clone(),
-                id: None,
-                parameters: response.parameters.clone(),
-                outputs,
-            })
-        })
-        .collect()
+    let shares: Vec<usize> = shares.collect();
+    let outputs = split(response.outputs.iter(), &shares)?;
+    let answer = |outputs| InferResponse {
+        model: response.model.clone(),
+        version: response.version.clone(),
+        id: None,
+        parameters: response.parameters.clone(),
+        outputs,
+    };
+    Ok(outputs.into_iter().map(answer).collect())
 }
 
-fn rows_of(outputs: &[Tensor], rows: Range<usize>) -> Result<Vec<Tensor>, BackendError> {
-    outputs.iter().map(|o| o.slice_rows(rows.start, rows.end).map_err(|e| mismatch(&e.to_string()))).collect()
-}
-
-/// Rows `rows` of a request, as a request of their own.
-pub(crate) fn part(request: &InferRequest, rows: Range<usize>) -> Result<InferRequest, BackendError> {
-    let inputs = request
-        .inputs
-        .iter()
-        .map(|input| {
-            let tensor = input.tensor.slice_rows(rows.start, rows.end).map_err(|e| mismatch(&e.to_string()))?;
-            Ok(Input { tensor, parameters: input.parameters.clone() })
-        })
-        .collect::<Result<_, BackendError>>()?;
-    Ok(InferRequest {
+/// `rows` rows each of a request, one part after another, as requests of their own.
+pub(crate) fn parts(request: &InferRequest, rows: &[usize]) -> Result<Vec<InferRequest>, BackendError> {
+    let part = |tensors: Vec<Tensor>| InferRequest {
         model: request.model.clone(),
         version: request.version.clone(),
         id: request.id.clone(),
         parameters: request.parameters.clone(),
-        inputs,
+        inputs: (request.inputs.iter().zip(tensors))
+            .map(|(input, tensor)| Input { tensor, parameters: input.parameters.clone() })
+            .collect(),
         outputs: request.outputs.clone(),
-    })
+    };
+    let tensors = split(request.inputs.iter().map(|input| &input.tensor), rows)?;
+    Ok(tensors.into_iter().map(part).collect())
+}
+
+/// The rows of each part, of every tensor.
+fn split<'a>(tensors: impl Iterator<Item = &'a Tensor>, rows: &[usize]) -> Result<Vec<Vec<Tensor>>, BackendError> {
+    let mut parts: Vec<Vec<Tensor>> = rows.iter().map(|_| Vec::new()).collect();
+    for tensor in tensors {
+        let split = tensor.split_rows(rows.iter().copied()).map_err(|e| mismatch(&e.to_string()))?;
+        parts.iter_mut().zip(split).for_each(|(part, tensor)| part.push(tensor));
+    }
+    Ok(parts)
 }
 
 /// The outputs of a request that ran in several parts.
@@ -126,7 +121,7 @@ mod tests {
     #[test]
     fn a_request_cut_in_parts_is_joined_again() {
         let whole = rows_request(5, 7);
-        let parts: Vec<_> = [0..2, 2..4, 4..5].into_iter().map(|r| Some(echo(&part(&whole, r).unwrap()).outputs)).collect();
+        let parts: Vec<_> = parts(&whole, &[2, 2, 1]).unwrap().iter().map(|part| Some(echo(part).outputs)).collect();
         assert_eq!(join_outputs(&parts).unwrap(), echo(&whole).outputs);
     }
 }

@@ -38,24 +38,25 @@ fn write_rows(out: &mut Vec<u8>, outputs: &[Tensor]) -> Result<(), DecodeError> 
     if outputs.iter().any(|output| output.rows() != rows) {
         return Err(DecodeError::unacceptable("outputs have different numbers of rows: ask with \"inputs\" instead of \"instances\""));
     }
+    let mut columns = outputs.iter().map(|output| rows_of(output).map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
     for row in 0..rows {
         if row > 0 {
             out.push(b',');
         }
-        let outputs = outputs.iter().map(|output| row_of(output, row)).collect::<Result<Vec<_>, _>>()?;
+        let outputs: Vec<Tensor> = columns.iter_mut().filter_map(Iterator::next).collect();
         write_value_of(out, &outputs)?;
     }
     Ok(())
 }
 
-/// One row without its first dimension; a scalar is its own row.
-fn row_of(output: &Tensor, row: usize) -> Result<Tensor, DecodeError> {
+/// Each row without its first dimension; a scalar is its own row.
+fn rows_of(output: &Tensor) -> Result<Vec<Tensor>, DecodeError> {
     if output.shape().is_empty() {
-        return Ok(output.clone());
+        return Ok(vec![output.clone()]);
     }
-    let sliced = output.slice_rows(row, row + 1).map_err(|e| DecodeError::unacceptable(e.to_string()))?;
-    Tensor::new(output.name(), output.dtype(), output.inner_shape().to_vec(), sliced.data().clone())
-        .map_err(|e| DecodeError::unacceptable(e.to_string()))
+    let rows = output.split_rows(std::iter::repeat_n(1, output.rows())).map_err(|e| DecodeError::unacceptable(e.to_string()))?;
+    let row = |row: Tensor| Tensor::new(output.name(), output.dtype(), output.inner_shape().to_vec(), row.data().clone());
+    rows.into_iter().map(|r| row(r).map_err(|e| DecodeError::unacceptable(e.to_string()))).collect()
 }
 
 fn write_value_of(out: &mut Vec<u8>, outputs: &[Tensor]) -> Result<(), DecodeError> {

@@ -144,10 +144,9 @@ impl Simulation {
         let whole = rows_request(rows, owner as u32);
         let parts = rows.div_ceil(MAX_ROWS);
         let mut ids = None;
-        for index in 0..parts {
-            let (from, to) = (index * MAX_ROWS, rows.min((index + 1) * MAX_ROWS));
-            let request = if parts == 1 { whole.clone() } else { stitch::part(&whole, from..to).unwrap() };
-            let id = self.queue.push(key, to - from, Part { owner, index, request });
+        let counts: Vec<usize> = (0..parts).map(|index| MAX_ROWS.min(rows - index * MAX_ROWS)).collect();
+        for (index, request) in stitch::parts(&whole, &counts).unwrap().into_iter().enumerate() {
+            let id = self.queue.push(key, counts[index], Part { owner, index, request });
             ids = Some(ids.map_or(id, |ids: RangeInclusive<PartId>| *ids.start())..=id);
             self.waiting.insert((owner, index));
         }
