@@ -114,7 +114,8 @@ impl HttpBackend {
             None => format!("/v2/models/{}/infer", self.model),
         };
         batch.model.clone_from(&self.model);
-        let encoded = v2::encode_request(&batch, self.binary).map_err(|e| failed(e.detail))?;
+        let (bytes, binary) = (batch.inputs.iter().map(|input| input.tensor.data().len()).sum(), self.binary);
+        let encoded = convert(bytes, move || v2::encode_request(&batch, binary).map_err(|e| failed(e.detail))).await?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         if let Some(length) = encoded.json_length {
@@ -128,13 +129,27 @@ impl HttpBackend {
         let unreadable = |e: DecodeError| failed(format!("its answer at {}: {}", e.pointer, e.detail));
         // Bytes that are not text are no number either.
         let json_length = headers.get(JSON_LENGTH).map(|length| v2::parse_json_length(length.to_str().unwrap_or_default()));
-        v2::decode_response(body, json_length.transpose().map_err(unreadable)?).map_err(unreadable)
+        let json_length = json_length.transpose().map_err(unreadable)?;
+        convert(body.len(), move || v2::decode_response(body, json_length).map_err(unreadable)).await
     }
 }
 
 impl Backend for HttpBackend {
     fn run(&self, batch: InferRequest, permit: Permit) -> Running {
         Box::pin(self.clone().infer(batch, permit))
+    }
+}
+
+/// Converts `bytes` bytes of tensors to or from what the server speaks: a large batch where no other request waits for it.
+async fn convert<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, BackendError> + Send + 'static,
+) -> Result<T, BackendError> {
+    /// A batch of usual rows is less, and its conversion takes less time than a hand-over.
+    const INLINE: usize = 64 << 10;
+    match bytes {
+        0..=INLINE => work(),
+        _ => tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failed("a batch could not be converted".to_owned()))),
     }
 }
 

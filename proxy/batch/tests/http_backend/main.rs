@@ -6,11 +6,15 @@ mod server;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use forebay_batch::backend::{HttpBackend, Target};
 use forebay_batch::{Answer, BackendError, BatchMetrics, Batcher, Policy, Surroundings};
-use forebay_protocol::{Dtype, InferRequest, Input, Tensor};
+use forebay_protocol::{Dtype, InferRequest, InferResponse, Input, OutputForm, Tensor, v2};
+use http::Response;
+use http_body_util::Full;
 use server::{Manner, Rude, Server, says};
 use tokio_util::task::TaskTracker;
 
@@ -283,4 +287,41 @@ async fn a_server_tells_what_it_is() {
     assert!(client.takes_binary().await.unwrap());
     assert_eq!(client.metadata().await.unwrap().platform, "p");
     assert!(server.seen.lock().iter().all(|seen| seen.header("content-length").is_none()));
+}
+
+/// A request of four million numbers, and a server's answer of as many.
+fn large() -> (InferRequest, Bytes) {
+    let data: Vec<u8> = (0..1 << 22).flat_map(|i| (i as f32 + 0.5).to_le_bytes()).collect();
+    let tensor = Tensor::new("x", Dtype::Fp32, vec![1, 1 << 22], data.into()).unwrap();
+    let outputs = vec![tensor.clone().renamed("y")];
+    let answer = InferResponse { model: "m".into(), version: None, id: None, parameters: vec![], outputs };
+    let form = OutputForm { binary_by_default: false, outputs: vec![] };
+    let answer = v2::encode_response(&answer, &form, &|_, _| None).unwrap().body;
+    (InferRequest { inputs: vec![Input { tensor, parameters: vec![] }], ..request(0.0) }, answer)
+}
+
+#[tokio::test]
+async fn converting_a_large_batch_keeps_nobody_waiting() {
+    let (request, answer) = large();
+    let began = Instant::now();
+    v2::encode_request(&request, false).unwrap();
+    let conversion = began.elapsed();
+    let server = Server::start(move |_| Response::new(Full::new(answer.clone()))).await;
+    let batcher = batcher(HttpBackend::new(&server.target, "m", 256 << 20).unwrap());
+    let ticket = batcher.submit(request.clone(), 1).unwrap();
+    let longest = AtomicU64::new(0);
+    let neighbour = async {
+        let mut before = Instant::now();
+        loop {
+            tokio::task::yield_now().await;
+            longest.fetch_max(before.elapsed().as_micros() as u64, Ordering::Relaxed);
+            before = Instant::now();
+        }
+    };
+    tokio::select! {
+        answer = ticket => assert_eq!(answer.unwrap().response.outputs[0].data(), request.inputs[0].tensor.data()),
+        () = neighbour => {}
+    }
+    let longest = Duration::from_micros(longest.into_inner());
+    assert!(longest < conversion / 2, "the worker was busy for {longest:?}, the conversion takes {conversion:?}");
 }
