@@ -62,8 +62,8 @@ impl Pool {
         let mut connection = self.take().await?;
         let mut answer = connection.exchange(request.clone(), max_answer).await;
         if matches!(&answer, Err(Broken::Head(error)) if connection.answered && broke(error)) {
-            connection = Connection::open(&self.connector).await?;
-            answer = connection.exchange(request, max_answer).await;
+            connection = self.open().await?;
+            answer = Box::pin(connection.exchange(request, max_answer)).await;
         }
         let answer = answer?;
         if connection.is_reusable().await {
@@ -79,7 +79,12 @@ impl Pool {
                 return Ok(connection);
             }
         }
-        Connection::open(&self.connector).await
+        self.open().await
+    }
+
+    /// In a box of its own, as the repeated exchange is: a request on a connection that stands does not carry the room for them.
+    async fn open(&self) -> Result<Connection, Broken> {
+        Box::pin(Connection::open(&self.connector)).await
     }
 
     fn pop(&self) -> Option<Connection> {
