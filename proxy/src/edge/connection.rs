@@ -1,8 +1,11 @@
 //! One client's connection: which protocol it speaks, and what its requests may know of it.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -32,7 +35,8 @@ pub(crate) struct Connection {
     pub(crate) upload: Arc<Upload>,
 }
 
-/// Serves one connection until it ends.
+/// Serves one connection until it ends. What a protocol needs is not held before it is spoken, so that a client that says nothing costs
+/// little more than its socket.
 pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     let limits = edge.limits();
     let mut guard = Guard::new(socket, &limits);
@@ -44,8 +48,8 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
         () = async { edge.closing.cancelled().await; sleep(LAST_WORD).await } => return,
     };
     match protocol {
-        Ok(Ok(Some(true))) => http2::serve(guard, connection, edge).await,
-        Ok(Ok(Some(false))) => http1::serve(guard, connection, edge).await,
+        Ok(Ok(Some(true))) => Box::pin(http2::serve(guard, connection, edge)).await,
+        Ok(Ok(Some(false))) => Box::pin(http1::serve(guard, connection, edge)).await,
         Ok(Ok(None) | Err(_)) | Err(_) => {}
     }
 }
@@ -53,9 +57,10 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
 /// Reads until the first bytes are or are not the preface of HTTP/2, and puts them back; `None` when nobody is there who would understand an
 /// answer.
 async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
-    let mut first = BytesMut::with_capacity(4 << 10);
+    let mut first = first_bytes(guard).await?;
+    let mut read = first.len();
     loop {
-        if guard.read_buf(&mut first).await? == 0 {
+        if read == 0 {
             return Ok(None);
         }
         let compared = first.len().min(PREFACE.len());
@@ -67,7 +72,18 @@ async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
             guard.unread(first);
             return Ok(Some(same));
         }
+        read = guard.read_buf(&mut first).await?;
     }
+}
+
+/// What the first read brings; nothing when the client closed. There is no buffer while nothing comes.
+async fn first_bytes(guard: &mut Guard) -> io::Result<BytesMut> {
+    poll_fn(|cx| {
+        let mut first = BytesMut::with_capacity(4 << 10);
+        ready!(pin!(guard.read_buf(&mut first)).poll(cx))?;
+        Poll::Ready(Ok(first))
+    })
+    .await
 }
 
 /// Whether the first line, if it is there whole, names a version of HTTP/1. A TLS greeting and a mistyped preface do not, and are closed
