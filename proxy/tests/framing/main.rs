@@ -19,6 +19,8 @@ mod controls;
 #[path = "../frames/mod.rs"]
 mod frames;
 mod judge;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod readers;
 mod recorder;
 #[path = "../support/mod.rs"]

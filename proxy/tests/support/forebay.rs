@@ -1,5 +1,6 @@
 //! The binary under test as a child process with a configuration of its own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Answer, get};
+use super::memory::Memory;
 use super::wait::{LONG, until, until_true};
 
 /// Lines of one of the child's outputs so far.
@@ -43,7 +45,7 @@ impl Starting {
     /// Starts it and waits until it says where it listens.
     pub(crate) fn start(self) -> Forebay {
         let config = self.folder.path().join("forebay.yaml");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_forebay"))
+        let mut child = Command::new(binary())
             .args(["run", "--config"])
             .arg(&config)
             .args(&self.arguments)
@@ -62,6 +64,11 @@ impl Starting {
         forebay.admin = forebay.announced("admin");
         forebay
     }
+}
+
+/// Forebay as cargo built it for this test, or the one that `FOREBAY_BIN` names.
+fn binary() -> OsString {
+    std::env::var_os("FOREBAY_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forebay").into())
 }
 
 /// Where ONNX Runtime is: as the environment says, else where `make setup` puts it.
@@ -173,18 +180,12 @@ impl Forebay {
 
     /// Resident memory right now.
     pub(crate) fn rss_bytes(&self) -> u64 {
-        self.memory("VmRSS:")
+        Memory::of(self.pid()).now()
     }
 
     /// Resident memory when it was most.
     pub(crate) fn peak_rss_bytes(&self) -> u64 {
-        self.memory("VmHWM:")
-    }
-
-    fn memory(&self, which: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        Memory::of(self.pid()).peak()
     }
 
     /// Sends a signal by its name, such as `TERM`.

@@ -1,10 +1,13 @@
 //! A scripted HTTP/1.1 server in the test's process that writes down what it gets.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use socket2::SockRef;
 
 /// One request as it came.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,12 @@ impl Reply {
     }
 }
 
+/// Bytes of a body that are written together with their head.
+const ONE_PIECE: usize = 64 << 10;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+
 type Script = dyn Fn(&Received) -> Reply + Send + Sync;
 
 struct Shared {
@@ -45,7 +54,8 @@ struct Shared {
     received: Mutex<Vec<Received>>,
     /// Every byte of each connection, in the order of their beginnings.
     raw: Mutex<Vec<Vec<u8>>>,
-    open: Mutex<Vec<TcpStream>>,
+    /// By their numbers; an ended one is not kept, or a flood would use up the descriptors.
+    open: Mutex<HashMap<usize, TcpStream>>,
     stopping: AtomicBool,
 }
 
@@ -77,16 +87,22 @@ impl Server {
     }
 
     fn accept(&mut self, listener: TcpListener) {
+        // Of the 128 that std allows to wait, a flood would leave none to the others, and each would try again after a second.
+        SockRef::from(&listener).listen(BACKLOG).unwrap();
         let shared = self.shared.clone();
         self.acceptor = Some(std::thread::spawn(move || {
-            while let Ok((stream, _)) = listener.accept() {
+            for number in 0.. {
+                let Ok((stream, _)) = listener.accept() else { return };
                 if shared.stopping.load(Ordering::SeqCst) {
                     return;
                 }
-                shared.open.lock().unwrap().push(stream.try_clone().unwrap());
+                shared.open.lock().unwrap().insert(number, stream.try_clone().unwrap());
                 let shared = shared.clone();
                 // A connection ends with its client or with the server.
-                std::thread::spawn(move || shared.serve(stream));
+                std::thread::spawn(move || {
+                    shared.serve(stream);
+                    shared.open.lock().unwrap().remove(&number);
+                });
             }
         }));
     }
@@ -98,7 +114,7 @@ impl Server {
         // Wakes the acceptor.
         TcpStream::connect(self.address).ok();
         acceptor.join().unwrap();
-        for stream in self.shared.open.lock().unwrap().drain(..) {
+        for (_, stream) in self.shared.open.lock().unwrap().drain() {
             stream.shutdown(Shutdown::Both).ok();
         }
     }
@@ -165,6 +181,11 @@ fn write_answer(stream: &mut TcpStream, method: &str, status: u16, headers: &[(S
     }
     answer.push_str("\r\n");
     let body = if method == "HEAD" { &[] } else { body };
+    // A small answer leaves in one piece; a large one is not worth a copy.
+    if body.len() > ONE_PIECE {
+        stream.write_all(answer.as_bytes())?;
+        return stream.write_all(body);
+    }
     stream.write_all(&[answer.as_bytes(), body].concat())
 }
 
