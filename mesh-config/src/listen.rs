@@ -46,7 +46,7 @@ pub struct HttpLimits {
     pub connections: usize,
     /// Open connections from one address (IPv6: one /64). Default 1,024.
     pub connections_per_address: usize,
-    /// Requests in flight at once, over all connections. Default 10,000.
+    /// Requests in flight at once, over all connections. Default 1,024: an answer that its client does not take holds up to 800 KiB.
     pub requests_in_flight: usize,
     /// From a request's first byte to the end of its head. Default 10 s.
     pub head_time: Duration,
@@ -100,7 +100,7 @@ impl Default for HttpLimits {
             headers: 100,
             connections: 4_096,
             connections_per_address: 1_024,
-            requests_in_flight: 10_000,
+            requests_in_flight: 1_024,
             head_time: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
             body_time: Duration::from_secs(60),

@@ -85,7 +85,8 @@ async fn ask(session: &mut ServerSession) -> Result<(), Rejection> {
     asked.map_err(|_| Rejection::CallerLeft)
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<usize> {
+/// `Content-Length`, of a head that was checked.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -89,10 +89,12 @@ impl Gateway {
         request.permit = Some(permit);
         let raw = session.as_downstream().as_http1().map(|http1| http1.get_headers_raw_bytes());
         check_head(head, raw.as_deref(), limits.head, limits.headers)?;
-        if let Some(connection) = &request.connection
-            && head.headers.contains_key(header::TRANSFER_ENCODING)
-        {
-            connection.phase.chunks()?;
+        if let (Some(connection), Some(raw)) = (&request.connection, raw) {
+            if head.headers.contains_key(header::TRANSFER_ENCODING) {
+                connection.phase.chunks()?;
+            } else {
+                connection.phase.length(raw.len().saturating_add(body::declared_length(&head.headers).unwrap_or(0)));
+            }
         }
         if free { Ok(()) } else { Err(Rejection::TooManyInFlight) }
     }

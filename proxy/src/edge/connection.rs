@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use super::chunks::is_token;
 use super::guard::{Guard, Phase};
 use super::listener::Edge;
 use super::socket::Socket;
@@ -45,7 +46,7 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
         biased;
         // A client that says nothing at all is as idle as one between two requests.
         protocol = timeout(limits.keep_alive, speaks_http2(&mut guard)) => protocol,
-        () = async { edge.closing.cancelled().await; sleep(LAST_WORD).await } => return,
+        () = edge.no_more_requests() => return,
     };
     match protocol {
         Ok(Ok(Some(true))) => Box::pin(http2::serve(guard, connection, edge)).await,
@@ -54,8 +55,9 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     }
 }
 
-/// Reads until the first bytes are or are not the preface of HTTP/2, and puts them back; `None` when nobody is there who would understand an
-/// answer.
+/// Reads the preface of HTTP/2 or a whole head of HTTP/1, and puts it back; `None` when nobody is there who would understand an answer.
+///
+/// A head could be left to pingora when the first byte shows what it is. But it may come slowly, and pingora holds 17 KiB for a request.
 async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
     let mut first = first_bytes(guard).await?;
     let mut read = first.len();
@@ -68,7 +70,7 @@ async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
         if !same && !may_be_http1(&first) {
             return Ok(None);
         }
-        if !same || first.len() >= PREFACE.len() {
+        if if same { first.len() >= PREFACE.len() } else { is_whole(&first, read) } {
             guard.unread(first);
             return Ok(Some(same));
         }
@@ -86,6 +88,13 @@ async fn first_bytes(guard: &mut Guard) -> io::Result<BytesMut> {
     .await
 }
 
+/// Whether a head may end in its last `read` bytes, for the most lenient reader; or is no head, which needs no more bytes to be refused.
+fn is_whole(head: &[u8], read: usize) -> bool {
+    let new = head.get(head.len().saturating_sub(read + 2)..).unwrap_or_default();
+    let ends = |at: usize| new.get(at + 1..).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"));
+    !head.first().is_some_and(|&b| is_token(b) || b == b'\r' || b == b'\n') || memchr::memchr_iter(b'\n', new).any(ends)
+}
+
 /// Whether the first line, if it is there whole, names a version of HTTP/1. A TLS greeting and a mistyped preface do not, and are closed
 /// without an answer (RFC 9113 section 3.4).
 fn may_be_http1(first: &[u8]) -> bool {
@@ -93,4 +102,26 @@ fn may_be_http1(first: &[u8]) -> bool {
     let (line, whole) = (lines.next().unwrap_or_default(), lines.next().is_some());
     // One empty line before a request is allowed.
     !whole || line == b"\r" || line.windows(8).any(|word| word == b" HTTP/1.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_whole_with_its_last_byte_wherever_it_was_cut() {
+        for head in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n", "GET / HTTP/1.1\r\nHost: a\n\r\n"] {
+            for last in 1..head.len() {
+                assert!(is_whole(head.as_bytes(), last), "{head:?} {last}");
+                for read in 1..=head.len() - last {
+                    assert!(!is_whole(&head.as_bytes()[..head.len() - last], read), "{head:?} {last} {read}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_is_not_waited_for() {
+        assert!(is_whole(b"\x16\x03\x01", 3) && is_whole(b" GET", 4));
+    }
 }

@@ -31,9 +31,6 @@ use crate::rejection::{Rejection, wire};
 /// Bytes of an answer that are gathered before they are written: a head and a small body leave in one segment train.
 const GATHERED: usize = 16 << 10;
 
-/// What an idle connection keeps of its buffer: room for most answers.
-const KEPT: usize = 2 << 10;
-
 /// A read may bring this much of the body along with the head, as large as pingora's first buffer may grow for a head at the limit.
 const READ_AHEAD: usize = 16 << 10;
 
@@ -59,6 +56,8 @@ pub(crate) struct Guard {
     /// The phase that `head_bytes`, `head_deadline` and `chunks` are of.
     counted: usize,
     head_bytes: usize,
+    /// Bytes of the request, and perhaps of the next, that were handed on.
+    handed: usize,
     head_deadline: Option<Pin<Box<Sleep>>>,
     seam: Seam,
     /// The chunked body that is under way.
@@ -81,6 +80,7 @@ impl Guard {
             sent: 0,
             counted: 0,
             head_bytes: 0,
+            handed: 0,
             head_deadline: None,
             seam: Seam::default(),
             chunks: None,
@@ -96,9 +96,19 @@ impl Guard {
 
     /// The next read gives these bytes first.
     pub(super) fn unread(&mut self, mut bytes: BytesMut) {
-        self.head_bytes = 0;
+        (self.head_bytes, self.handed) = (0, 0);
         bytes.extend_from_slice(&self.ahead);
         self.ahead = bytes;
+    }
+
+    /// Whether all that was handed on since the last head began is that head and its body.
+    pub(super) fn has_handed_on_one_request(&self) -> bool {
+        self.handed > 0 && self.handed == self.phase.known_length()
+    }
+
+    /// Resolves when there is something to read, or the client has closed. It may resolve too early.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        if self.ahead.is_empty() { self.socket.readable().await } else { Ok(()) }
     }
 
     /// Not every request reads a body, so that its phase may have passed without a read.
@@ -107,6 +117,9 @@ impl Guard {
             return;
         }
         self.counted = self.phase.number();
+        if !self.phase.in_request() {
+            self.handed = 0;
+        }
         self.head_bytes = 0;
         self.head_deadline = None;
         self.seam.begin();
@@ -152,6 +165,7 @@ impl Guard {
             handed
         };
         self.seam.passed(next.get(..handed).unwrap_or(next));
+        self.handed += handed;
         Ok(handed)
     }
 
@@ -207,8 +221,8 @@ impl Guard {
             self.sent += ready!(self.poll_socket_write(cx, None))?;
         }
         self.sent = 0;
-        self.gathered.clear();
-        self.gathered.shrink_to(KEPT);
+        // An idle connection keeps no buffer.
+        self.gathered = Vec::new();
         Poll::Ready(Ok(()))
     }
 

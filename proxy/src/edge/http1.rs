@@ -1,7 +1,9 @@
 //! HTTP/1.1: one request after another on one connection, pipelined ones included.
 
 use pingora::apps::HttpServerApp;
+use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::guard::Guard;
@@ -18,11 +20,27 @@ pub(super) async fn serve(guard: Guard, connection: Connection, edge: &Edge) {
         session.set_total_drain_timeout(Some(limits.body_idle));
         session.set_connection_user_context(Some(Box::new(connection.clone())));
         let Some(reusable) = edge.proxy.process_new_http(session, &edge.draining).await else { return };
-        connection.phase.head();
         let (stream, settings) = reusable.consume();
-        session = ServerSession::new_http1(stream);
+        let Some(guard) = at_the_next_request(stream, &connection, edge).await else { return };
+        session = ServerSession::new_http1(guard);
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);
         }
     }
+}
+
+/// Waits for the next request without what pingora holds for one, 17 KiB; `None` when none comes. What pingora has read of it already is not to
+/// be seen from here: then there is no waiting.
+async fn at_the_next_request(stream: Stream, connection: &Connection, edge: &Edge) -> Option<Box<Guard>> {
+    let guard: Box<Guard> = stream.into_any().downcast().ok()?;
+    let nothing_of_it_is_read = guard.has_handed_on_one_request();
+    connection.phase.head();
+    if nothing_of_it_is_read {
+        tokio::select! {
+            biased;
+            readable = timeout(edge.limits().keep_alive, guard.readable()) => readable.ok()?.ok()?,
+            () = edge.no_more_requests() => return None,
+        }
+    }
+    Some(guard)
 }

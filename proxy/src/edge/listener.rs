@@ -38,6 +38,12 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Resolves when a connection that is idle is to be closed.
+    pub(super) async fn no_more_requests(&self) {
+        self.closing.cancelled().await;
+        sleep(LAST_WORD).await;
+    }
+
     pub(super) fn limits(&self) -> HttpLimits {
         self.live.load().snapshot.listen.limits.clone()
     }

@@ -28,6 +28,14 @@ impl Socket {
         }
     }
 
+    /// Resolves when there is something to read, or the peer has closed; after a read that filled its buffer it may resolve too early.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.readable().await,
+            Socket::Unix(s) => s.readable().await,
+        }
+    }
+
     pub(super) fn descriptor(&self) -> i32 {
         match self {
             Socket::Tcp(s) => s.as_raw_fd(),

@@ -76,13 +76,13 @@ fn until_quiet(mut wire: Wire) {
 
 fn attacks() -> Vec<Attack> {
     let mut all = vec![
-        Attack::new("slow heads", |t| http1::slow_heads(t, 300), until_closed).bounded(300, 20),
+        Attack::new("slow heads", |t| http1::slow_heads(t, 300), until_closed),
         Attack::new("slow heads after a request", |t| http1::slow_heads_on_used_connections(t, 100), until_closed),
         Attack::new("slow bodies", |t| http1::slow_bodies(t, 300, "/small", 10), hold).bounded(300, 40),
         Attack::new("stopped bodies", |t| http1::stopped_bodies(t, 300), hold).bounded(300, 40),
         Attack::new("slow readers", |t| http1::slow_readers(t, 8), hold).bounded(8, 800),
         Attack::new("idle connections", |t| http1::idle(t, 1_000), hold),
-        Attack::new("idle connections after a request", |t| http1::used(t, 1_000), hold).bounded(1_000, 20),
+        Attack::new("idle connections after a request", |t| http1::used(t, 1_000), hold),
         Attack::new("idle HTTP/2 connections", |t| http2::idle(t, 500), hold).bounded(500, 20),
         Attack::new("rapid resets", http2::rapid_resets, until_quiet),
         Attack::new("rapid resets of bodies", |t| http2::rapid_resets_of_bodies(t, "/small"), until_quiet),
