@@ -7,9 +7,8 @@
 //! Forebay may grow by twice what the better of the two grows by. Where it does not keep that, its own bound stands with the attack, per
 //! connection or stream, and the table says so:
 //!
-//! - A request that is under way holds pingora's state for it, whether its head or its body is slow, and so does a connection after a request,
-//!   because pingora begins the next one before it comes: 16 to 19 KiB, and as much again for the connection to the server. HAProxy holds
-//!   1 to 9 KiB.
+//! - A request whose body is under way holds pingora's state for it, 16 to 19 KiB, and as much again for the connection to the server. HAProxy
+//!   holds 7 to 9 KiB for both.
 //! - An HTTP/2 connection holds the two buffers of the `h2` crate, 8 and 16 KiB.
 //! - An answer that is not taken waits in ten or eleven pieces of 64 KiB between pingora's reading of it and its writing. HAProxy holds two
 //!   buffers of 16 KiB, Envoy what it is configured to.
