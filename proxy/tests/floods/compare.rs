@@ -14,6 +14,7 @@
 //!   buffers of 16 KiB, Envoy what it is configured to.
 
 use std::net::SocketAddr;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::attacks::{http1, http2};
@@ -23,7 +24,7 @@ use super::peers::{self, Peer};
 use super::support::{Connection, Forebay};
 use super::table::{Row, Table};
 use super::target::Target;
-use super::{LIMITS, server};
+use super::{LIMITS, MACHINE, server};
 
 /// How long an attacker waits for one read or write: a flood that is not read any more is over.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -134,6 +135,7 @@ fn seen(target: &Target, attack: &Attack) -> Meanwhile {
 
 #[test]
 fn forebay_keeps_its_bounds_beside_haproxy_and_envoy() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let mut table = Table::new(["Forebay", "HAProxy", "Envoy"]);
     for attack in attacks() {
         let forebay = on_forebay(&attack);

@@ -26,6 +26,7 @@ mod support;
 mod table;
 mod target;
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use meanwhile::meanwhile;
@@ -61,8 +62,13 @@ fn server(large: usize) -> Server {
     })
 }
 
+/// Attacks on Forebay alone run beside each other; the comparison, in which an attacker waits for half a second at most, runs by itself.
+static MACHINE: RwLock<()> = RwLock::new(());
+
 /// Runs `attack` on a Forebay with [`LIMITS`], a model and a server behind it, and asserts what must hold meanwhile and after.
 fn under(name: &str, attack: impl FnOnce(&Forebay, &Target)) {
+    // Another test's failure is not this one's.
+    let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let server = server(LARGE);
     let backend = oip_backend();
     let forebay = Forebay::start(&format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::Connection;
+use crate::support::{Connection, LONG};
 use crate::target::Target;
 
 /// Between two bytes of a client that trickles.
@@ -78,7 +78,10 @@ pub(crate) fn idle(target: &Target, count: usize) -> Vec<Connection> {
 pub(crate) fn used(target: &Target, count: usize) -> Vec<Connection> {
     let connections = (0..count).map(|_| {
         let mut connection = open(target);
-        assert!(connection.is_usable());
+        // This is no attack yet.
+        connection.patience(LONG);
+        assert!(connection.is_usable(), "{}", target.name);
+        connection.patience(target.patience);
         connection
     });
     connections.collect()
