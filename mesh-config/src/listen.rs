@@ -182,7 +182,12 @@ impl HttpLimits {
                 from.bodies_in_memory,
                 "Bytes of all request bodies held at once, over all connections.",
             ),
-            head: keys.key("head", size(LEAST_PIECE, 1 << 20), from.head, "Bytes of a request's head, and of the trailers and extensions of its chunked body together."),
+            head: keys.key(
+                "head",
+                size(LEAST_PIECE, 1 << 20),
+                from.head,
+                "Bytes of a request's head, and of the trailers and extensions of its chunked body together.",
+            ),
             headers: keys.key("headers", whole().at_least(8).at_most(10_000), from.headers, "Header lines of a request."),
             connections: keys.key("connections", count(), from.connections, "Open connections. Over it a new one is closed at once."),
             connections_per_address: keys.key(
