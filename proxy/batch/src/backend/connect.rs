@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::InvalidUri;
+use http::uri::{Authority, InvalidUri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -55,6 +55,7 @@ impl Connector {
                 let mut tcp = HttpConnector::new();
                 tcp.set_nodelay(true);
                 tcp.set_connect_timeout(Some(CONNECT));
+                let authority: Authority = authority.parse()?;
                 Connector::Tcp(tcp, format!("http://{authority}/").parse()?)
             }
             Target::Unix { path } => Connector::Unix(Arc::new(path.clone())),

@@ -289,6 +289,13 @@ async fn a_server_tells_what_it_is() {
     assert!(server.seen.lock().iter().all(|seen| seen.header("content-length").is_none()));
 }
 
+#[test]
+fn an_address_with_a_path_is_no_address() {
+    for authority in ["host:80/path", "host:80?a", "ho st:80"] {
+        assert!(HttpBackend::new(&Target::Tcp { authority: authority.into() }, "m", MAX_ANSWER).is_err(), "{authority}");
+    }
+}
+
 /// A request of four million numbers, and a server's answer of as many.
 fn large() -> (InferRequest, Bytes) {
     let data: Vec<u8> = (0..1 << 22).flat_map(|i| (i as f32 + 0.5).to_le_bytes()).collect();
