@@ -233,3 +233,13 @@ fn a_client_that_does_not_read_is_cut_off() {
     assert!(grown < 8 << 20, "its answer is not held: {grown} bytes");
     assert!(lazy.is_closed());
 }
+
+#[test]
+fn a_head_may_take_longer_than_a_connection_may_be_idle() {
+    let forebay = Forebay::start("listen: { limits: { keep_alive: 1s, head_time: 20s } }\n");
+    let mut slow = Connection::open(&forebay.api);
+    slow.send("GET /v2/health/live HTTP/1.1\r\n");
+    std::thread::sleep(Duration::from_millis(1500));
+    slow.send("host: a\r\n\r\n");
+    assert!(slow.answer().status < 500);
+}

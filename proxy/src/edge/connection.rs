@@ -9,6 +9,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use pingora::protocols::Shutdown;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
@@ -44,22 +45,24 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
     let connection = Connection { peer, phase: guard.phase(), upload: Arc::default() };
     let protocol = tokio::select! {
         biased;
-        // A client that says nothing at all is as idle as one between two requests.
-        protocol = timeout(limits.keep_alive, speaks_http2(&mut guard)) => protocol,
+        protocol = speaks_http2(&mut guard, limits.keep_alive) => protocol,
         () = edge.no_more_requests() => return,
     };
     match protocol {
-        Ok(Ok(Some(true))) => Box::pin(http2::serve(guard, connection, edge)).await,
-        Ok(Ok(Some(false))) => Box::pin(http1::serve(guard, connection, edge)).await,
-        Ok(Ok(None) | Err(_)) | Err(_) => {}
+        Ok(Some(true)) => Box::pin(http2::serve(guard, connection, edge)).await,
+        Ok(Some(false)) => Box::pin(http1::serve(guard, connection, edge)).await,
+        Ok(None) => {}
+        // The guard may have said why.
+        Err(_) => guard.shutdown().await,
     }
 }
 
 /// Reads the preface of HTTP/2 or a whole head of HTTP/1, and puts it back; `None` when nobody is there who would understand an answer.
 ///
 /// A head could be left to pingora when the first byte shows what it is. But it may come slowly, and pingora holds 17 KiB for a request.
-async fn speaks_http2(guard: &mut Guard) -> io::Result<Option<bool>> {
-    let mut first = first_bytes(guard).await?;
+async fn speaks_http2(guard: &mut Guard, keep_alive: Duration) -> io::Result<Option<bool>> {
+    // A client that says nothing at all is as idle as one between two requests. For a head that has begun there is the guard's deadline.
+    let mut first = timeout(keep_alive, first_bytes(guard)).await??;
     let mut read = first.len();
     loop {
         if read == 0 {
