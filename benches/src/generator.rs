@@ -62,6 +62,14 @@ struct Lane {
     open: usize,
 }
 
+/// The next request, written out before it is due, so that writing it out makes none late.
+#[derive(Default)]
+struct Ahead {
+    number: u64,
+    /// Empty when it is not written out.
+    bytes: Vec<u8>,
+}
+
 struct Generator<'a> {
     plan: Plan,
     payload: &'a mut dyn Payload,
@@ -70,6 +78,7 @@ struct Generator<'a> {
     lanes: Vec<Lane>,
     record: Record,
     numbers: u64,
+    ahead: Ahead,
     in_flight: usize,
     /// Until when callers of a closed loop ask again.
     asking_until: Option<Instant>,
@@ -87,6 +96,7 @@ pub fn run(plan: Plan, payload: &mut dyn Payload, watch: &mut dyn Watch) -> io::
         lanes,
         record: Record::new(start).map_err(io::Error::other)?,
         numbers: 0,
+        ahead: Ahead::default(),
         in_flight: 0,
         asking_until: None,
         plan,
@@ -123,6 +133,9 @@ impl Generator<'_> {
             if next.is_none() && self.in_flight == 0 && self.asking_until.is_none_or(|until| now >= until) {
                 return Ok(());
             }
+            if next.is_some() {
+                self.write_ahead();
+            }
             let until = next.map_or(look, |due| due.min(look));
             self.reactor.wait(self.patience(until))?;
             let mut position = 0;
@@ -137,6 +150,14 @@ impl Generator<'_> {
         match &mut self.plan.pace {
             Pace::Open(schedule) => schedule.next().map(|after| start + after),
             Pace::Closed { .. } => None,
+        }
+    }
+
+    fn write_ahead(&mut self) {
+        if self.ahead.bytes.is_empty() || self.ahead.number != self.numbers {
+            self.ahead.bytes.clear();
+            self.ahead.number = self.numbers;
+            self.payload.write(self.target_of(self.numbers), self.numbers, &mut self.ahead.bytes);
         }
     }
 
@@ -205,7 +226,12 @@ impl Generator<'_> {
             return self.failed(due, Fault::Connect);
         };
         let target = connection.target;
-        self.payload.write(target, number, connection.outbox());
+        let outbox = connection.outbox();
+        if self.ahead.number == number && !self.ahead.bytes.is_empty() {
+            std::mem::swap(outbox, &mut self.ahead.bytes);
+        } else {
+            self.payload.write(target, number, outbox);
+        }
         let flight = Flight { number, due, written: Instant::now() };
         self.record.written(flight);
         if let Err(broke) = connection.send(flight, &self.reactor) {
@@ -233,12 +259,10 @@ impl Generator<'_> {
             Ok(None) => return,
             Err(broke) => return self.close(slot, target, broke),
             Ok(Some(answered)) => {
-                // The time is taken before the answer is judged, so that judging is not measured.
-                let now = Instant::now();
                 let status = answered.answer.head.status();
                 let verdict = (status == 200).then(|| self.payload.judge(answered.flight.number, &answered.answer));
-                self.record.answered(answered.flight, status, verdict, now);
-                (now, answered.keep)
+                self.record.answered(answered.flight, status, verdict, answered.at);
+                (answered.at, answered.keep)
             }
         };
         self.in_flight -= 1;

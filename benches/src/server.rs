@@ -44,16 +44,22 @@ impl Answer {
     }
 }
 
-/// What answers.
+/// What answers. Only one that answers late has more to say than [`Service::ask`].
 pub trait Service {
     /// Answers at once, or returns `None` and answers `asker` later from [`Service::ripe`]. The request was seen at `seen`.
     fn ask(&mut self, asker: Asker, request: Message<'_>, seen: Instant) -> Option<Answer>;
     /// When the next late answer is due.
-    fn due(&self) -> Option<Instant>;
-    /// Hands out the late answer that is due now. Called when [`Service::due`] has come.
-    fn ripe(&mut self) -> Option<(Asker, Answer)>;
-    /// A late answer was handed to its socket.
-    fn sent(&mut self, at: Instant);
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+    /// The late answer that is due next: it is written out before its time, so that it leaves on time.
+    fn ripening(&self) -> Option<(Asker, &Answer)> {
+        None
+    }
+    /// The answer that was due next left at `at`, and the next one may be prepared.
+    fn ripe(&mut self, _at: Instant) {}
+    /// The late answer of [`Service::ripe`] was taken by its socket.
+    fn sent(&mut self, _at: Instant) {}
 }
 
 /// Ends a running server from another thread.
@@ -118,8 +124,7 @@ impl<S: Service> Server<S> {
                 Some(due) => match due.saturating_duration_since(Instant::now()).checked_sub(QUIET) {
                     Some(left) => self.reactor.wait(Wait::AtMost(left))?,
                     None => {
-                        clock::sleep_until(due);
-                        self.send_ripe();
+                        self.send_ripening(due);
                         continue;
                     }
                 },
@@ -138,13 +143,23 @@ impl<S: Service> Server<S> {
         }
     }
 
-    fn send_ripe(&mut self) {
-        let Some((asker, answer)) = self.service.ripe() else { return };
-        let Some(place) = self.connections.get_mut(asker.slot) else { return };
-        let Some(connection) = place.as_mut().filter(|c| c.generation == asker.generation) else { return };
-        let sent = connection.send(&answer, &self.reactor, asker.slot);
-        self.service.sent(Instant::now());
-        if sent.and_then(|()| connection.advance(&mut self.service, &self.reactor, asker.slot, Instant::now())).is_err() {
+    /// Sends the late answer at its time, to which everything but the sending is done before or after.
+    fn send_ripening(&mut self, due: Instant) {
+        let Some((asker, answer)) = self.service.ripening() else { return };
+        let mut connection = self.connections.get_mut(asker.slot).and_then(Option::as_mut).filter(|c| c.generation == asker.generation);
+        if let Some(connection) = &mut connection {
+            connection.write(answer);
+        }
+        clock::sleep_until(due);
+        let at = Instant::now();
+        let sent = connection.as_mut().map(|connection| connection.flush(&self.reactor, asker.slot));
+        self.service.ripe(at);
+        let (Some(connection), Some(sent)) = (connection, sent) else { return };
+        let now = Instant::now();
+        self.service.sent(now);
+        if sent.and_then(|()| connection.advance(&mut self.service, &self.reactor, asker.slot, now)).is_err()
+            && let Some(place) = self.connections.get_mut(asker.slot)
+        {
             *place = None;
         }
     }
@@ -201,18 +216,21 @@ impl Connection {
             self.keep_alive = request.head.keep_alive;
             let asker = Asker { slot, generation: self.generation };
             match service.ask(asker, request, seen) {
-                Some(answer) => self.send(&answer, reactor, slot)?,
+                Some(answer) => {
+                    self.write(&answer);
+                    self.flush(reactor, slot)?;
+                }
                 None => self.asked = true,
             }
         }
         Ok(())
     }
 
-    fn send(&mut self, answer: &Answer, reactor: &Reactor, slot: usize) -> Result<(), Close> {
+    /// Puts an answer where the next flush takes it from.
+    fn write(&mut self, answer: &Answer) {
         self.asked = false;
         write_head(&mut self.unsent, answer, self.keep_alive);
         self.unsent.extend_from_slice(&answer.body);
-        self.flush(reactor, slot)
     }
 
     fn flush(&mut self, reactor: &Reactor, slot: usize) -> Result<(), Close> {

@@ -114,16 +114,6 @@ impl Service for OneBehind {
         let (body, _) = forebay_load::wire::write_answer("sim", &rows, forebay_load::row::ANSWERED).unwrap();
         Some(Answer::json(200, self.last.replace(body.clone()).unwrap_or(body)))
     }
-
-    fn due(&self) -> Option<Instant> {
-        None
-    }
-
-    fn ripe(&mut self) -> Option<(Asker, Answer)> {
-        None
-    }
-
-    fn sent(&mut self, _: Instant) {}
 }
 
 #[test]
@@ -148,16 +138,6 @@ impl Service for Stalls {
         }
         Some(Answer::json(200, "{}"))
     }
-
-    fn due(&self) -> Option<Instant> {
-        None
-    }
-
-    fn ripe(&mut self) -> Option<(Asker, Answer)> {
-        None
-    }
-
-    fn sent(&mut self, _: Instant) {}
 }
 
 #[test]

@@ -65,6 +65,10 @@ impl<T> Line<T> {
         Some(Start::Idle(self.last_end.map(|end| now.saturating_duration_since(end))))
     }
 
+    pub fn running(&self) -> Option<&T> {
+        self.running.as_ref().map(|run| &run.job)
+    }
+
     /// When the running job ends.
     pub fn due(&self) -> Option<Instant> {
         self.running.as_ref().map(|run| run.started + self.time.of(run.rows))

@@ -45,11 +45,10 @@ impl Accelerator {
             Ok(rows) => rows,
             Err(error) => return Some(self.refuse(&error.to_string())),
         };
-        // The run begins as soon as the rows are known; the answer is written while it runs.
-        let began = Instant::now();
+        // What the simulation itself costs is part of the run: it began when its request was seen, and the answer is made while it lasts.
         let count = rows.rows;
         let answer = self.answer(rows);
-        if let Some(start) = self.line.arrive(count, Job { asker, answer }, began) {
+        if let Some(start) = self.line.arrive(count, Job { asker, answer }, seen) {
             self.ledger.started(start, self.last_answer.map(|last| seen.saturating_duration_since(last)));
         }
         None
@@ -120,13 +119,16 @@ impl Service for Accelerator {
         self.line.due()
     }
 
-    fn ripe(&mut self) -> Option<(Asker, Answer)> {
-        let (finished, next) = self.line.finish(Instant::now())?;
+    fn ripening(&self) -> Option<(Asker, &Answer)> {
+        self.line.running().map(|job| (job.asker, &job.answer))
+    }
+
+    fn ripe(&mut self, at: Instant) {
+        let Some((finished, next)) = self.line.finish(at) else { return };
         self.ledger.finished(finished.rows, finished.took, finished.due);
         if let Some(start) = next {
             self.ledger.started(start, None);
         }
-        Some((finished.job.asker, finished.job.answer))
     }
 
     fn sent(&mut self, at: Instant) {

@@ -40,12 +40,14 @@ pub(crate) struct Connection {
 /// Serves one connection until it ends. What a protocol needs is not held before it is spoken, so that a client that says nothing costs
 /// little more than its socket.
 pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
-    let limits = edge.limits();
-    let mut guard = Guard::new(socket, &limits);
+    let (mut guard, keep_alive) = {
+        let limits = edge.limits();
+        (Box::new(Guard::new(socket, &limits)), limits.keep_alive)
+    };
     let connection = Connection { peer, phase: guard.phase(), upload: Arc::default() };
     let protocol = tokio::select! {
         biased;
-        protocol = speaks_http2(&mut guard, limits.keep_alive) => protocol,
+        protocol = speaks_http2(&mut guard, keep_alive) => protocol,
         () = edge.no_more_requests() => return,
     };
     match protocol {

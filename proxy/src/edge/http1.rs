@@ -12,8 +12,8 @@ use super::connection::Connection;
 use super::guard::Guard;
 use super::listener::Edge;
 
-pub(super) async fn serve(guard: Guard, connection: Connection, edge: &Edge) {
-    let mut served = request(Box::new(guard), None, &connection, edge).await;
+pub(super) async fn serve(guard: Box<Guard>, connection: Connection, edge: &Edge) {
+    let mut served = request(guard, None, &connection, edge).await;
     while let Some(reusable) = served {
         let (stream, settings) = reusable.consume();
         let Some(guard) = at_the_next_request(stream, &connection, edge).await else { return };

@@ -70,17 +70,20 @@ fn options(limits: &HttpLimits) -> H2Options {
     options
 }
 
-pub(super) async fn serve(guard: Guard, connection: Connection, edge: &Edge) {
-    let limits = edge.limits();
+pub(super) async fn serve(guard: Box<Guard>, connection: Connection, edge: &Edge) {
+    let (head_time, keep_alive, options) = {
+        let limits = edge.limits();
+        (limits.head_time, limits.keep_alive, options(&limits))
+    };
     connection.phase.request();
-    let Ok(Ok(mut http2)) = timeout(limits.head_time, handshake(Box::new(guard), Some(options(&limits)))).await else { return };
+    let Ok(Ok(mut http2)) = timeout(head_time, handshake(guard, Some(options))).await else { return };
     let digest = Arc::new(Digest::default());
     let streams = Arc::new(Streams::default());
     let (mut malformed, mut going_away) = (0, false);
     loop {
         let idle = async {
             streams.none().await;
-            sleep(limits.keep_alive).await;
+            sleep(keep_alive).await;
         };
         let accepted = tokio::select! {
             biased;
