@@ -93,3 +93,12 @@ fn the_bench_works_from_end_to_end() {
     let findings: Vec<forebay_load::bench::Finding> = serde_json::from_slice(&findings).unwrap();
     assert_eq!(findings.len(), 8, "{}", told(&output));
 }
+
+/// Needs `forebay` beside this program, and curl.
+#[test]
+fn what_a_build_is_guided_by_works() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut work = Command::new(root.join("tools/work.sh"));
+    let output = work.arg(Path::new(PROGRAM).with_file_name("forebay")).args([PROGRAM, "--smoke"]).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+}
