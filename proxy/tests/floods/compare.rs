@@ -9,7 +9,8 @@
 //!
 //! - A request whose body is under way holds pingora's state for it, 16 to 19 KiB, and as much again for the connection to the server. HAProxy
 //!   holds 7 to 9 KiB for both.
-//! - An HTTP/2 connection holds the two buffers of the `h2` crate, 8 and 16 KiB.
+//! - An HTTP/2 connection holds the two buffers of the `h2` crate, 8 and 16 KiB, of which a page each is used. A release build keeps within
+//!   twice; futures of a development build are larger.
 //! - An answer that is not taken waits in ten or eleven pieces of 64 KiB between pingora's reading of it and its writing. HAProxy holds two
 //!   buffers of 16 KiB, Envoy what it is configured to.
 
