@@ -109,7 +109,8 @@ def test_many_callers_share_batches_and_get_their_own_answers(sidecar, mlserver)
     assert (np.array(answers) == mlserver.classes[rows]).all()
     batches = sidecar.metric("forebay_batch_rows_count", model="iris") - before[0]
     assert sidecar.metric("forebay_batch_rows_sum", model="iris") - before[1] == len(rows)
-    assert batches < len(rows) / 2
+    # How many share one is a race between these callers and MLServer; that they do is not.
+    assert batches < len(rows)
 
 
 def test_callers_who_ask_for_different_outputs_each_get_theirs(sidecar, mlserver):
