@@ -24,9 +24,9 @@ setup-tests: setup ## what tests need besides; done once, by `make test` too
 test: setup-tests ## every test: Rust's, then those with other people's clients
 	@tools/test.sh
 
-optimised: setup $(optimised) ## build target/optimised/forebay, guided by a profile of its work: a fifth less processor time
+optimised: $(optimised) ## build target/optimised/forebay, guided by a profile of its work: a fifth less processor time
 
-$(optimised): $(shell git ls-files '*.rs' '*Cargo.toml' Cargo.lock 2>/dev/null) tools/optimise.sh
+$(optimised): $(shell git ls-files '*.rs' '*Cargo.toml' Cargo.lock 2>/dev/null) tools/optimise.sh tools/work.sh benches/peers/forebay.yaml | setup
 	@tools/optimise.sh $@
 
 bench: setup-tests optimised ## measure against the targets and against peers (long)

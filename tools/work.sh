@@ -11,9 +11,11 @@ case ${3:-} in
 esac
 key='x-api-key: fb_benchmarks-only-0000000000000000'
 scratch=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 stop() { printf 'work: %s\n' "$*" >&2; exit 1; }
+
+command -v curl >/dev/null || stop 'curl is missing; on Debian: sudo apt-get install curl'
 
 # Starts a program in the background and waits for the address that it prints behind a word: `serve NAME WORD COMMAND…`.
 serve() {
@@ -55,4 +57,4 @@ seq $streams | xargs -P 4 -I '{}' "${http2[@]}" "$api/elsewhere?{}" || stop 'fai
 seq 20 | xargs -P 4 -I '{}' "${http2[@]}" --header content-type: --data-binary @inference-runtime/models/digits/holdout/0009.png \
     "$api/v1/predict?{}" || stop 'failed: pictures over HTTP/2'
 kill -TERM $forebay
-wait $forebay
+wait $forebay || stop 'Forebay did not drain and end with 0'

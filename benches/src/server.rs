@@ -46,7 +46,7 @@ impl Answer {
 
 /// What answers. Only one that answers late has more to say than [`Service::ask`].
 pub trait Service {
-    /// Answers at once, or returns `None` and answers `asker` later from [`Service::ripe`]. The request was seen at `seen`.
+    /// Answers at once, or returns `None` and answers `asker` later from [`Service::ripening`]. The request was seen at `seen`.
     fn ask(&mut self, asker: Asker, request: Message<'_>, seen: Instant) -> Option<Answer>;
     /// When the next late answer is due.
     fn due(&self) -> Option<Instant> {
@@ -58,7 +58,7 @@ pub trait Service {
     }
     /// The answer that was due next left at `at`, and the next one may be prepared.
     fn ripe(&mut self, _at: Instant) {}
-    /// The late answer of [`Service::ripe`] was taken by its socket.
+    /// The socket had taken that answer at `at`.
     fn sent(&mut self, _at: Instant) {}
 }
 

@@ -65,6 +65,7 @@ impl<T> Line<T> {
         Some(Start::Idle(self.last_end.map(|end| now.saturating_duration_since(end))))
     }
 
+    /// The job that runs.
     pub fn running(&self) -> Option<&T> {
         self.running.as_ref().map(|run| &run.job)
     }

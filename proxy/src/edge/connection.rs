@@ -40,6 +40,7 @@ pub(crate) struct Connection {
 /// Serves one connection until it ends. What a protocol needs is not held before it is spoken, so that a client that says nothing costs
 /// little more than its socket.
 pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
+    // Not all limits are held for as long as the connection is open.
     let (mut guard, keep_alive) = {
         let limits = edge.limits();
         (Box::new(Guard::new(socket, &limits)), limits.keep_alive)
