@@ -6,7 +6,7 @@ use forebay_protocol::coding::{self, Coding};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use crate::cors;
 use crate::infer::INLINE_BYTES;
@@ -84,7 +84,7 @@ async fn code(answer: &mut Answer, wanted: Option<&HeaderValue>) -> Option<&'sta
 }
 
 /// Writes `answer` to the client, with what every answer carries.
-pub(crate) async fn write(session: &mut Session, request: &Request, mut answer: Answer) -> pingora::Result<()> {
+pub(crate) async fn write(session: &mut ServerSession, request: &Request, mut answer: Answer) -> pingora::Result<()> {
     let incoming = &session.req_header().headers;
     let coding = code(&mut answer, incoming.get(ACCEPT_ENCODING)).await;
     let mut head = ResponseHeader::build_no_case(answer.status, Some(12 + answer.headers.len()))?;
@@ -104,8 +104,29 @@ pub(crate) async fn write(session: &mut Session, request: &Request, mut answer: 
         cors::answer(declared, incoming, &mut head)?;
     }
     let bodiless = session.req_header().method == http::Method::HEAD || answer.body.is_empty();
-    session.write_response_header(Box::new(head), bodiless).await?;
-    session.write_response_body(if bodiless { None } else { Some(answer.body) }, true).await
+    write_head(session, head, bodiless).await?;
+    if bodiless { finish(session).await } else { session.write_response_body(answer.body, true).await }
+}
+
+/// Writes the head of an answer, which may be all of it.
+pub(crate) async fn write_head(session: &mut ServerSession, head: ResponseHeader, bodiless: bool) -> pingora::Result<()> {
+    match session {
+        ServerSession::H2(stream) => stream.write_response_header(Box::new(head), bodiless),
+        session => session.write_response_header(Box::new(head)).await,
+    }
+}
+
+/// Ends an answer that has not ended with its head or its trailers; over HTTP/1.1 none has.
+pub(crate) async fn finish(session: &mut ServerSession) -> pingora::Result<()> {
+    match session {
+        ServerSession::H2(stream) => stream.finish(),
+        session => session.write_response_body(Bytes::new(), true).await,
+    }
+}
+
+/// Whether the client has the head of an answer, so that it can get no other.
+pub(crate) fn has_begun(session: &ServerSession) -> bool {
+    session.response_written().is_some_and(|head| !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS)
 }
 
 /// The headers that answers of the upstream get too.

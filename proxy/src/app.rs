@@ -10,8 +10,6 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use forebay_batch::Surroundings;
 use forebay_identity::Pseudonyms;
 use forebay_mesh_config::{Loaded, Snapshot};
-use pingora::proxy::HttpProxy;
-use pingora::server::configuration::ServerConf;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -146,7 +144,6 @@ async fn start(shared: &Arc<Shared>, snapshot: Snapshot) -> anyhow::Result<Start
     let makings = Makings { metrics: shared.metrics.clone(), around };
     let first = Live::make(snapshot, None, &makings).await?;
     shared.metrics.config_in_force(&first.snapshot.version);
-    let threads = first.snapshot.listen.threads.get();
     let live = Arc::new(ArcSwap::from_pointee(first));
     shared.live.store(Some(live.clone()));
     let gateway = Gateway {
@@ -165,11 +162,9 @@ async fn start(shared: &Arc<Shared>, snapshot: Snapshot) -> anyhow::Result<Start
             }),
         },
     };
-    let mut proxy = HttpProxy::new(gateway, Arc::new(ServerConf { threads, ..ServerConf::default() }));
-    proxy.handle_init_modules();
     let (close_answers, draining) = watch::channel(false);
     let edge = Edge {
-        proxy: Arc::new(proxy),
+        gateway: Arc::new(gateway),
         live: live.clone(),
         metrics: shared.metrics.clone(),
         connections: shared.connections.clone(),
@@ -180,12 +175,16 @@ async fn start(shared: &Arc<Shared>, snapshot: Snapshot) -> anyhow::Result<Start
     Ok(Started { live, makings, edge: Arc::new(edge), close_answers })
 }
 
-/// Forgets callers whose buckets are full again.
+/// Forgets callers whose buckets are full again, and connections that are not needed any more.
 async fn sweep(live: Arc<ArcSwap<Live>>) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         every.tick().await;
-        live.load().limiter.sweep(Instant::now());
+        let live = live.load();
+        live.limiter.sweep(Instant::now());
+        if let Some(upstream) = &live.upstream {
+            upstream.sweep();
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use forebay_mesh_config::listen::HttpLimits;
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
+use http::{HeaderMap, StatusCode};
+use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
@@ -77,12 +78,18 @@ pub(crate) async fn read(session: &mut ServerSession, limits: &HttpLimits, memor
     }
 }
 
-/// Asks for the body of a client that waits to be asked. pingora takes an answer before the body's end for the last one, this one too.
+/// Asks for the body of a client that waits to be asked.
 async fn ask(session: &mut ServerSession) -> Result<(), Rejection> {
+    let head = ResponseHeader::build_no_case(StatusCode::CONTINUE, Some(0));
+    announce(session, Box::new(head.map_err(|_| Rejection::Internal { detail: "the body could not be asked for" })?)).await
+}
+
+/// Writes an interim response (RFC 9110 section 15.2). pingora takes an answer before the body's end for the last one, this one too.
+pub(crate) async fn announce(session: &mut ServerSession, head: Box<ResponseHeader>) -> Result<(), Rejection> {
     session.set_close_on_response_before_downstream_finish(false);
-    let asked = session.write_continue_response().await;
+    let announced = session.write_response_header(head).await;
     session.set_close_on_response_before_downstream_finish(true);
-    asked.map_err(|_| Rejection::CallerLeft)
+    announced.map_err(|_| Rejection::CallerLeft)
 }
 
 /// `Content-Length`, of a head that was checked.
@@ -130,7 +137,7 @@ pub(crate) fn bad_chunk(error: &pingora::Error) -> Option<Rejection> {
 }
 
 /// pingora's reasons in our words: its own name bytes of the body.
-fn broken(error: &pingora::Error) -> Rejection {
+pub(crate) fn broken(error: &pingora::Error) -> Rejection {
     use pingora::ErrorType;
     if let Some(rejection) = bad_chunk(error) {
         return rejection;

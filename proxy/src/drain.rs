@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use forebay_mesh_config::drain::Drain;
-use pingora::apps::HttpServerApp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::edge::{Edge, LAST_WORD};
+use crate::edge::Edge;
 
 /// Whether Forebay is on its way out.
 #[derive(Clone, Debug, Default)]
@@ -73,18 +72,11 @@ pub(crate) async fn drain(
     }
     edge.closing.cancel();
     edge.tasks.close();
-    // A request may be on its way on a connection that looks idle, or that is about to be accepted.
-    let close_idle = async {
-        sleep(LAST_WORD * 2).await;
-        edge.proxy.http_cleanup().await;
-        std::future::pending::<()>().await;
-    };
     tokio::select! {
         idle = timeout_at(end, edge.tasks.wait()) => match idle {
             Ok(()) => tracing::info!("nothing is in flight; stopping"),
             Err(_) => tracing::warn!(connections = edge.tasks.len(), "the time to drain is over; what is still in flight is cut off"),
         },
-        () = close_idle => {}
         _ = signals.next() => tracing::warn!("asked again: stopping at once"),
     }
 }

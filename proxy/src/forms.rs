@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use forebay_protocol::{DecodeError, v2};
 use http::{HeaderMap, StatusCode};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
 use crate::answer::{Answer, JSON_LENGTH};
@@ -34,7 +34,7 @@ impl Forms {
     /// Answers `route`, which is not the upstream's.
     pub(crate) async fn answer(
         &self,
-        session: &mut Session,
+        session: &mut ServerSession,
         request: &mut Request,
         route: Route<'_>,
         memory: &BodyMemory,
@@ -66,7 +66,7 @@ fn default_model(request: &mut Request) -> Result<Arc<Served>, Rejection> {
     Ok(served)
 }
 
-async fn v2_infer(session: &mut Session, request: &mut Request, path: ModelPath<'_>, memory: &BodyMemory) -> Result<Answer, Rejection> {
+async fn v2_infer(session: &mut ServerSession, request: &mut Request, path: ModelPath<'_>, memory: &BodyMemory) -> Result<Answer, Rejection> {
     let served = served(request, path.model)?;
     let ready = gate(&served)?;
     has_version(&served, &ready, path.version)?;

@@ -5,23 +5,22 @@
 //! costs a model that it does not mention nothing.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use forebay_batch::Surroundings;
 use forebay_identity::{Identifier, Principal};
 use forebay_limit::Limiter;
 use forebay_mesh_config::Snapshot;
-use forebay_mesh_config::models::{Model, Source, Upstream};
+use forebay_mesh_config::models::{Model, Source};
 use futures_util::future::join_all;
-use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
 use crate::probe;
 use crate::route::Declared;
 use crate::served::Served;
+use crate::upstream::Upstream;
 
 /// One configuration in force.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(crate) struct Live {
     /// In the order of the file.
     pub(crate) models: Vec<Arc<Served>>,
     by_name: HashMap<String, Arc<Served>>,
-    resolved: Mutex<Option<(SocketAddr, Instant)>>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
 }
 
 /// What a [`Live`] is made with.
@@ -61,12 +60,17 @@ impl Live {
             Some(previous) if previous.snapshot.limits == snapshot.limits => previous.limiter.clone(),
             _ => Arc::new(Limiter::new(&snapshot.limits)),
         };
+        let kept = previous.and_then(|p| p.upstream.clone()).filter(|kept| snapshot.upstream.as_ref() == Some(&kept.config));
+        let upstream = match (&snapshot.upstream, kept) {
+            (Some(_), Some(kept)) => Some(kept),
+            (declared, _) => declared.as_ref().map(Upstream::new).transpose()?.map(Arc::new),
+        };
         Ok(Live {
             identifier: Identifier::new(&snapshot.identity),
             limiter,
             by_name: models.iter().map(|m| (m.config.name.clone(), m.clone())).collect(),
             models,
-            resolved: Mutex::default(),
+            upstream,
             snapshot,
         })
     }
@@ -87,28 +91,6 @@ impl Live {
     /// The first model that cannot be asked, and why.
     pub(crate) fn unready(&self) -> Option<(&Arc<Served>, String)> {
         self.models.iter().find_map(|m| m.ready().err().map(|reason| (m, reason)))
-    }
-
-    /// The address of a named upstream. A name is looked up again after some seconds, because services move.
-    pub(crate) async fn resolve(&self, host: &str, port: u16) -> std::io::Result<SocketAddr> {
-        /// As long as cluster DNS lets its answers live.
-        const FRESH: Duration = Duration::from_secs(5);
-        if let Ok(ip) = host.parse() {
-            return Ok(SocketAddr::new(ip, port));
-        }
-        if let Some((address, at)) = *self.resolved.lock()
-            && at.elapsed() < FRESH
-        {
-            return Ok(address);
-        }
-        let address = tokio::net::lookup_host((host, port)).await?.next();
-        let address = address.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"))?;
-        *self.resolved.lock() = Some((address, Instant::now()));
-        Ok(address)
-    }
-
-    pub(crate) fn upstream(&self) -> Option<&Upstream> {
-        self.snapshot.upstream.as_ref()
     }
 }
 

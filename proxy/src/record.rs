@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use forebay_identity::Pseudonyms;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use crate::log::{Log, RequestLine};
 use crate::metrics::Metrics;
@@ -18,7 +18,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn record(&self, session: &Session, request: &Request, metrics: &Metrics) {
+    pub(crate) fn record(&self, session: &ServerSession, request: &Request, metrics: &Metrics) {
         // 499: the caller left before there was an answer.
         let status = session.response_written().map_or(499, |r| r.status.as_u16());
         let took = request.began.elapsed();

@@ -53,6 +53,8 @@ pub(crate) enum Rejection {
     MethodNotAllowed {
         allow: &'static str,
     },
+    /// `CONNECT` to somewhere else.
+    NoTunnel,
     BodyTooLarge {
         limit: usize,
     },
@@ -131,6 +133,7 @@ impl Rejection {
             Self::UnknownVersion { .. } => Row(404, "unknown_version", "The model has no such version"),
             Self::NotOffered { .. } => Row(404, "not_offered", "Not offered"),
             Self::MethodNotAllowed { .. } => Row(405, "method_not_allowed", "The method is not allowed here"),
+            Self::NoTunnel => Row(405, "no_tunnel", "There are no tunnels here"),
             Self::BodyTooLarge { .. } => Row(413, "body_too_large", "The request's body is too large"),
             Self::BodyTimedOut => Row(408, "body_timed_out", "The request's body took too long"),
             Self::BodyBroken { .. } => Row(400, "body_broken", "The request's body broke off"),
@@ -181,6 +184,8 @@ impl Rejection {
         }
         match self {
             Self::MethodNotAllowed { allow } => headers.push(("allow", (*allow).to_owned())),
+            // Of no path in particular.
+            Self::NoTunnel => headers.push(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned())),
             Self::Unidentified { .. } => headers.push(("www-authenticate", "Bearer".to_owned())),
             _ => {}
         }
@@ -231,6 +236,7 @@ impl Rejection {
             Self::UnknownModel { model } => format!("no model {model:?} is declared"),
             Self::UnknownVersion { model, version } => format!("model {model:?} has no version {version:?}"),
             Self::MethodNotAllowed { allow } => format!("this path takes {allow}"),
+            Self::NoTunnel => "Forebay connects nobody to anywhere".to_owned(),
             Self::BodyTooLarge { limit } => format!("a body may have {limit} bytes, also after decompression"),
             Self::BodyTimedOut => "the body was not complete in time".to_owned(),
             Self::BodyBroken { detail } => detail.clone(),

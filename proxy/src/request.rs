@@ -75,7 +75,7 @@ pub(crate) struct Predicted {
 pub(crate) struct Request {
     pub(crate) live: Arc<Live>,
     pub(crate) began: Instant,
-    pub(crate) connection: Option<Connection>,
+    pub(crate) connection: Connection,
     pub(crate) trace: Option<Trace>,
     pub(crate) principal: Option<Principal>,
     /// What the limiter took for this request; given back when it is not the caller who fails.
@@ -95,11 +95,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(live: Arc<Live>) -> Self {
+    pub(crate) fn new(live: Arc<Live>, connection: Connection) -> Self {
         Request {
             live,
             began: Instant::now(),
-            connection: None,
+            connection,
             trace: None,
             principal: None,
             admission: None,

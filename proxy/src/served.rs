@@ -10,16 +10,18 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
-use forebay_batch::backend::{HttpBackend, Running, Target};
+use forebay_batch::backend::{HttpBackend, Running};
 use forebay_batch::{Backend, BackendError, Batcher, Permit, Policy, Surroundings};
 use forebay_mesh_config::Problems;
-use forebay_mesh_config::models::{Model, Source, Upstream};
+use forebay_mesh_config::models::{Model, Source};
 use forebay_mesh_config::runtime::Runtime;
 use forebay_protocol::{InferRequest, Meaning, ModelMetadata};
 use forebay_runtime::{LoadedModel, Manifest, RunError, read_manifest, read_manifest_for};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::upstream::target;
 
 /// Rows of a batch when neither the configuration, the manifest nor the server says.
 const MAX_ROWS: usize = 32;
@@ -140,15 +142,6 @@ impl Served {
             Source::Repository(_) => Ok(None),
             Source::Backend(upstream) => Ok(Some(HttpBackend::new(&target(upstream), &self.name, max_answer)?)),
         }
-    }
-}
-
-/// Where a declared server is.
-fn target(upstream: &Upstream) -> Target {
-    match upstream {
-        Upstream::Http { host, port } if host.contains(':') => Target::Tcp { authority: format!("[{host}]:{port}") },
-        Upstream::Http { host, port } => Target::Tcp { authority: format!("{host}:{port}") },
-        Upstream::Unix(path) => Target::Unix { path: path.clone() },
     }
 }
 

@@ -1,73 +1,179 @@
-//! The server behind Forebay: where a passed-through request goes, and what its failure means.
+//! Passing a request through to the server behind Forebay, and its answer back.
+//!
+//! One task moves the bytes of both directions, a piece at a time: what one side does not take is not read from the other, so that a request
+//! under way holds a piece or two of 16 KiB, however large it is and however slow its client.
 
-use std::time::Duration;
+mod connection;
+mod head;
+mod tunnel;
+mod upload;
 
-use bytes::Bytes;
-use forebay_mesh_config::models::Upstream;
-use http::header::CONTENT_TYPE;
-use pingora::http::RequestHeader;
-use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, OrErr};
+use std::pin::pin;
 
-use crate::body;
-use crate::live::Live;
+use forebay_batch::backend::Target;
+use forebay_mesh_config::models;
+use http::response::Parts;
+use http::{StatusCode, Version};
+use hyper::body::{Body as _, Incoming};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+
+use self::connection::{Connection, Connections, Unanswered};
+use self::head::{Kind, Outgoing, outgoing};
+use self::upload::Upload;
+use crate::answer;
+use crate::body::announce;
 use crate::rejection::Rejection;
+use crate::request::Request;
 
-/// A server next door that has not taken a connection by then will not.
-const CONNECT: Duration = Duration::from_secs(5);
+/// The server behind Forebay.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) config: models::Upstream,
+    connections: Connections,
+}
 
-/// Idle connections are kept shorter than servers keep them (uvicorn: 5 s), so that a request does not meet one that is being closed.
-const IDLE: Duration = Duration::from_secs(4);
+impl Upstream {
+    /// Connects when first used.
+    pub(crate) fn new(config: &models::Upstream) -> anyhow::Result<Self> {
+        Ok(Upstream { config: config.clone(), connections: Connections::new(&target(config))? })
+    }
 
-/// Where `head` goes.
-pub(crate) async fn peer(head: &RequestHeader, live: &Live) -> pingora::Result<Box<HttpPeer>> {
-    let mut peer = match live.upstream() {
-        None => return Error::e_explain(ErrorType::InternalError, "no upstream"),
-        Some(Upstream::Unix(path)) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
-        Some(Upstream::Http { host, port }) => {
-            let address = live.resolve(host, *port).await.or_err(ErrorType::ConnectError, "the upstream's name")?;
-            HttpPeer::new(address, false, String::new())
+    /// Closes connections that nobody has used for a while.
+    pub(crate) fn sweep(&self) {
+        self.connections.sweep();
+    }
+
+    /// Passes one request through. An error before the answer has begun is the caller's answer; one after it ends the connection.
+    pub(crate) async fn pass(&self, session: &mut ServerSession, request: &Request) -> Result<(), Rejection> {
+        let idle = request.live.snapshot.listen.limits.body_idle;
+        let kind = Kind::of(session);
+        let mut upload = Upload::begin(session, kind, idle).await?;
+        let (mut connection, answer) = self.answer(session, request, kind, &mut upload).await?;
+        let (parts, body) = answer.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Box::pin(switch(session, request, kind, connection, parts)).await;
         }
-    };
-    // gRPC is HTTP/2 from end to end; without TLS there is nothing to negotiate, so it is spoken at once.
-    if is_grpc(head) {
-        peer.options.set_http_version(2, 2);
+        let head = head::incoming(parts, session.req_header(), &body);
+        answer_head(session, request, head, body.is_end_stream()).await?;
+        stream(session, &mut connection, &mut upload, body).await?;
+        self.connections.give_back(connection).await;
+        Ok(())
     }
-    peer.options.connection_timeout = Some(CONNECT);
-    peer.options.idle_timeout = Some(IDLE);
-    Ok(Box::new(peer))
-}
 
-fn is_grpc(head: &RequestHeader) -> bool {
-    head.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// HTTP/2 may end a body with an empty frame. pingora would write that as a chunk of no bytes, which is the end of a chunked body, and then
-/// the end once more: five bytes before the next message on the same connection.
-pub(crate) fn end_once(body: &mut Option<Bytes>, end_of_stream: bool) {
-    if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-        *body = None;
-    }
-}
-
-/// What a failure in passing through means to the caller.
-pub(crate) fn rejection(error: &Error) -> Rejection {
-    if let Some(rejection) = body::bad_chunk(error) {
-        return rejection;
-    }
-    match (error.esource(), error.etype()) {
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Rejection::BodyTimedOut,
-        (
-            ErrorSource::Downstream,
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout | ErrorType::ConnectionClosed,
-        ) => Rejection::CallerLeft,
-        (ErrorSource::Downstream, _) => Rejection::BodyBroken { detail: "the request cannot be passed on as it is framed".to_owned() },
-        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Rejection::Upstream { detail: "it took too long" },
-        (ErrorSource::Upstream, ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError) => {
-            Rejection::Upstream { detail: "it broke the connection off" }
+    /// Sends the request until the answer's head is there: on a connection that was used before, and once more on a new one if that had been
+    /// closed meanwhile.
+    async fn answer(
+        &self,
+        session: &mut ServerSession,
+        request: &Request,
+        kind: Kind,
+        upload: &mut Upload,
+    ) -> Result<(Connection, http::Response<Incoming>), Rejection> {
+        let mut next = outgoing(session.req_header(), request, kind, upload.body());
+        let mut fresh = false;
+        loop {
+            let mut connection = if fresh { self.connections.open(kind).await? } else { self.connections.take(kind).await? };
+            fresh = connection.is_new();
+            match await_answer(session, request, &mut connection, next, upload).await {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(Unanswered::Never(rejection)) => return Err(rejection),
+                Err(Unanswered::Unsent(unsent)) if !fresh => next = *unsent,
+                // It may have been read before the connection broke, so that it is repeated only if that makes no difference.
+                Err(Unanswered::Broken) if !fresh && upload.is_repeatable(session) => {
+                    next = outgoing(session.req_header(), request, kind, upload.body());
+                }
+                Err(Unanswered::Unsent(_) | Unanswered::Broken) => return Err(broken_off()),
+            }
+            fresh = true;
         }
-        (ErrorSource::Upstream, _) => Rejection::Upstream { detail: "it does not take connections, or answers something that is not HTTP" },
-        (ErrorSource::Internal | ErrorSource::Unset, ErrorType::ConnectError) => Rejection::Upstream { detail: "its name has no address" },
-        (ErrorSource::Internal | ErrorSource::Unset, _) => Rejection::Internal { detail: "the request could not be passed on" },
     }
 }
+
+/// As batches' backends name it.
+pub(crate) fn target(config: &models::Upstream) -> Target {
+    match config {
+        models::Upstream::Http { host, port } if host.contains(':') => Target::Tcp { authority: format!("[{host}]:{port}") },
+        models::Upstream::Http { host, port } => Target::Tcp { authority: format!("{host}:{port}") },
+        models::Upstream::Unix(path) => Target::Unix { path: path.clone() },
+    }
+}
+
+/// What it means that a connection ended before its answer did.
+fn broken_off() -> Rejection {
+    Rejection::Upstream { detail: "it broke the connection off" }
+}
+
+/// Sends the head, and the body as it comes, until there is a head of an answer. Those that announce another one are passed on.
+async fn await_answer(
+    session: &mut ServerSession,
+    request: &Request,
+    connection: &mut Connection,
+    outgoing: Outgoing,
+    upload: &mut Upload,
+) -> Result<http::Response<Incoming>, Unanswered> {
+    let idle = request.live.snapshot.listen.limits.body_idle;
+    let mut answer = pin!(connection.send(outgoing));
+    loop {
+        tokio::select! {
+            biased;
+            arrived = connection.arrival(answer.as_mut()) => {
+                for head in arrived.announced {
+                    // HTTP/1.0 has none of them, and over HTTP/2 pingora leaves them out.
+                    if session.req_header().version == Version::HTTP_11 {
+                        announce(session, Box::new(head)).await?;
+                    }
+                }
+                if let Some(answer) = arrived.answer {
+                    return answer;
+                }
+            }
+            uploaded = upload.advance(session, Some(idle)) => uploaded?,
+        }
+    }
+}
+
+async fn answer_head(session: &mut ServerSession, request: &Request, mut head: ResponseHeader, bodiless: bool) -> Result<(), Rejection> {
+    answer::common(&mut head, request).map_err(|_| Rejection::Internal { detail: "the answer could not be named" })?;
+    answer::write_head(session, head, bodiless).await.map_err(|_| Rejection::CallerLeft)
+}
+
+/// Writes the answer's body as it comes, while the rest of the request's body is passed on.
+async fn stream(
+    session: &mut ServerSession,
+    connection: &mut Connection,
+    upload: &mut Upload,
+    mut body: Incoming,
+) -> Result<(), Rejection> {
+    while !body.is_end_stream() {
+        let frame = tokio::select! {
+            biased;
+            frame = connection.frame(&mut body) => frame,
+            uploaded = upload.advance(session, None) => {
+                uploaded?;
+                continue;
+            }
+        };
+        let Some(frame) = frame.transpose().map_err(|_| broken_off())? else { break };
+        match frame.into_data() {
+            Ok(piece) => session.write_response_body(piece, false).await,
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) => session.write_response_trailers(trailers).await,
+                Err(_) => Ok(()),
+            },
+        }
+        .map_err(|_| Rejection::CallerLeft)?;
+    }
+    answer::finish(session).await.map_err(|_| Rejection::CallerLeft)
+}
+
+/// The server speaks another protocol from now on; only the one that was asked for.
+async fn switch(session: &mut ServerSession, request: &Request, kind: Kind, connection: Connection, parts: Parts) -> Result<(), Rejection> {
+    if kind != Kind::WebSocket {
+        return Err(Rejection::Upstream { detail: "it changed to a protocol that it was not asked for" });
+    }
+    let ours = connection.into_stream().await.ok_or_else(broken_off)?;
+    answer_head(session, request, ResponseHeader::from(parts), false).await?;
+    tunnel::run(session, ours).await
+}
+

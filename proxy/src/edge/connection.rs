@@ -17,7 +17,6 @@ use super::chunks::is_token;
 use super::guard::{Guard, Phase};
 use super::listener::Edge;
 use super::socket::Socket;
-use super::upload::Upload;
 use super::{http1, http2};
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 section 3.4).
@@ -25,7 +24,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// When no new connection is served any more: how long a handshake may still take, and how long a request may be on its way on a connection
 /// that stands.
-pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
+pub(super) const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// What a request knows of the connection that it came on.
 #[derive(Clone, Debug)]
@@ -33,8 +32,6 @@ pub(crate) struct Connection {
     /// `None` on a unix socket.
     pub(crate) peer: Option<IpAddr>,
     pub(crate) phase: Arc<Phase>,
-    /// Of this request over HTTP/2; over HTTP/1.1 pingora keeps the time.
-    pub(crate) upload: Arc<Upload>,
 }
 
 /// Serves one connection until it ends. What a protocol needs is not held before it is spoken, so that a client that says nothing costs
@@ -45,7 +42,7 @@ pub(super) async fn serve(socket: Socket, peer: Option<IpAddr>, edge: &Edge) {
         let limits = edge.limits();
         (Box::new(Guard::new(socket, &limits)), limits.keep_alive)
     };
-    let connection = Connection { peer, phase: guard.phase(), upload: Arc::default() };
+    let connection = Connection { peer, phase: guard.phase() };
     let protocol = tokio::select! {
         biased;
         protocol = speaks_http2(&mut guard, keep_alive) => protocol,

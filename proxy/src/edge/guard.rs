@@ -56,8 +56,6 @@ pub(crate) struct Guard {
     /// The phase that `head_bytes`, `head_deadline` and `chunks` are of.
     counted: usize,
     head_bytes: usize,
-    /// Bytes of the request, and perhaps of the next, that were handed on.
-    handed: usize,
     head_deadline: Option<Pin<Box<Sleep>>>,
     seam: Seam,
     /// The chunked body that is under way.
@@ -80,7 +78,6 @@ impl Guard {
             sent: 0,
             counted: 0,
             head_bytes: 0,
-            handed: 0,
             head_deadline: None,
             seam: Seam::default(),
             chunks: None,
@@ -96,14 +93,9 @@ impl Guard {
 
     /// The next read gives these bytes first.
     pub(super) fn unread(&mut self, mut bytes: BytesMut) {
-        (self.head_bytes, self.handed) = (0, 0);
+        self.head_bytes = 0;
         bytes.extend_from_slice(&self.ahead);
         self.ahead = bytes;
-    }
-
-    /// Whether all that was handed on since the last head began is that head and its body.
-    pub(super) fn has_handed_on_one_request(&self) -> bool {
-        self.handed > 0 && self.handed == self.phase.known_length()
     }
 
     /// Resolves when there is something to read, or the client has closed. It may resolve too early.
@@ -117,9 +109,6 @@ impl Guard {
             return;
         }
         self.counted = self.phase.number();
-        if !self.phase.in_request() {
-            self.handed = 0;
-        }
         self.head_bytes = 0;
         self.head_deadline = None;
         self.seam.begin();
@@ -143,6 +132,8 @@ impl Guard {
         let before = buffer.filled().len();
         if Pin::new(&mut self.socket).poll_read(cx, buffer)?.is_pending() {
             self.poll_head_deadline(cx)?;
+            // Nothing is to be done now: what was gathered need not wait for more.
+            let _sent = self.poll_send(cx)?;
             return Poll::Pending;
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
@@ -165,7 +156,6 @@ impl Guard {
             handed
         };
         self.seam.passed(next.get(..handed).unwrap_or(next));
-        self.handed += handed;
         Ok(handed)
     }
 

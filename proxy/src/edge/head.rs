@@ -3,7 +3,7 @@
 //! pingora's parser is lenient where servers differ: bare line feeds, folded lines, doubled lengths, two framings at once. Whatever two
 //! readers could split differently is refused here before anything is forwarded (RFC 9112 sections 2.2, 5.1, 5.2, 6.1, 6.3 and 11.2).
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 use pingora::http::RequestHeader;
 
@@ -32,6 +32,7 @@ pub(crate) fn check(head: &RequestHeader, raw: Option<&[u8]>, most_bytes: usize,
     }
     fields(&head.headers)?;
     framing(head)?;
+    connection(&head.headers, most_fields)?;
     expectation(&head.headers)
 }
 
@@ -146,6 +147,24 @@ fn host(head: &RequestHeader) -> Result<(), Rejection> {
     }
 }
 
+/// `Connection` names fields that are not passed on, no more of them than there may be, and not what tells whom a request is for (RFC 9110
+/// section 7.6.1).
+fn connection(headers: &HeaderMap, most_fields: usize) -> Result<(), Rejection> {
+    let names = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii);
+    for (before, name) in names.enumerate() {
+        if before >= most_fields {
+            return Err(bad("Connection names more fields than there may be"));
+        }
+        if !name.iter().copied().all(is_token) {
+            return Err(bad("Connection names something that is no field"));
+        }
+        if name.eq_ignore_ascii_case(b"host") {
+            return Err(bad("Connection names Host"));
+        }
+    }
+    Ok(())
+}
+
 fn expectation(headers: &HeaderMap) -> Result<(), Rejection> {
     match headers.get_all(EXPECT).iter().all(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         true => Ok(()),
@@ -197,6 +216,7 @@ mod tests {
             &["Host: a", "Expect: 100-continue"],
             &["Host: a", "X-Text: gr\u{fc}n\ttab"],
             &["Host:"],
+            &["Host: a", "Connection: keep-alive, , X-One"],
         ] {
             let raw = head(&[&["POST /v2/models/m/infer?x=1 HTTP/1.1"], fields].concat());
             assert!(verdict(&raw).is_ok(), "{raw:?}");
@@ -235,6 +255,9 @@ mod tests {
             ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "chunked"),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 5\r\n\r\n", "underscore"),
             ("POST / HTTP/1.1\r\nHost: a\r\ntransfer_encoding: chunked\r\n\r\n", "underscore"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Host\r\n\r\n", "names Host"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: \"close\"\r\n\r\n", "no field"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: a,b,c,d,e,f,g,h,i,j\r\nConnection: k,l,m,n,o,p,q,r,s,t,u\r\n\r\n", "more fields"),
         ];
         for (raw, fragment) in cases {
             match verdict(raw) {

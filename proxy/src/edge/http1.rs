@@ -1,56 +1,90 @@
 //! HTTP/1.1: one request after another on one connection, pipelined ones included.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use bytes::{Bytes, BytesMut};
+use pingora::http::ResponseHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::{Error, ErrorType};
 use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::guard::Guard;
 use super::listener::Edge;
+use crate::rejection::Rejection;
 
-pub(super) async fn serve(guard: Box<Guard>, connection: Connection, edge: &Edge) {
-    let mut served = request(guard, None, &connection, edge).await;
-    while let Some(reusable) = served {
-        let (stream, settings) = reusable.consume();
-        let Some(guard) = at_the_next_request(stream, &connection, edge).await else { return };
-        served = request(guard, settings, &connection, edge).await;
+pub(super) async fn serve(mut guard: Box<Guard>, connection: Connection, edge: &Edge) {
+    while let Some((stream, next)) = request(guard, &connection, edge).await {
+        connection.phase.head();
+        guard = match at_the_next_request(stream, next, edge).await {
+            Some(guard) => guard,
+            None => return,
+        };
     }
 }
 
-type Served<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
-
-/// Serves the next request, as pingora's own future, so that nothing of a session is held between two.
-fn request<'a>(guard: Box<Guard>, settings: Option<HttpPersistentSettings>, connection: &Connection, edge: &'a Edge) -> Served<'a> {
-    let mut session = ServerSession::new_http1(guard);
-    if let Some(settings) = settings {
-        settings.apply_to_session(&mut session);
+/// Serves the next request; gives back the connection, if another may follow on it, and what was read of that already. Nothing of a session is
+/// held between two.
+async fn request(guard: Box<Guard>, connection: &Connection, edge: &Edge) -> Option<(Stream, Option<BytesMut>)> {
+    let mut session = session(guard, edge);
+    let read = tokio::select! {
+        biased;
+        read = session.read_request() => read,
+        () = edge.no_more_heads() => return None,
+    };
+    match read {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => {
+            refuse(&mut session, &error).await;
+            return None;
+        }
     }
+    if *edge.draining.borrow() {
+        session.set_keepalive(None);
+    }
+    edge.gateway.serve(&mut session, connection.clone()).await.ok()?;
+    Box::pin(session.finish()).await.ok().flatten().map(|reusable| reusable.into_parts())
+}
+
+fn session(guard: Box<Guard>, edge: &Edge) -> Box<ServerSession> {
+    let mut session = Box::new(ServerSession::new_http1(guard));
     let limits = edge.limits();
     // pingora counts in whole seconds, and takes 0 for "no limit".
     session.set_keepalive(Some(limits.keep_alive.as_secs().max(1)));
     session.set_pipelining_enabled(true);
     session.set_read_timeout(Some(limits.body_idle));
     session.set_total_drain_timeout(Some(limits.body_idle));
-    session.set_connection_user_context(Some(Box::new(connection.clone())));
-    edge.proxy.process_new_http(session, &edge.draining)
+    session
 }
 
-/// Waits for the next request without what pingora holds for one, 17 KiB; `None` when none comes. What pingora has read of it already is not to
-/// be seen from here: then there is no waiting.
-async fn at_the_next_request(stream: Stream, connection: &Connection, edge: &Edge) -> Option<Box<Guard>> {
-    let guard: Box<Guard> = stream.into_any().downcast().ok()?;
-    let nothing_of_it_is_read = guard.has_handed_on_one_request();
-    connection.phase.head();
-    if nothing_of_it_is_read {
-        tokio::select! {
+/// Answers a head that pingora could not read. There is no request, so that there is no line in the log either.
+async fn refuse(session: &mut ServerSession, error: &Error) {
+    if *error.etype() == ErrorType::InvalidHTTPHeader {
+        let rejection = Rejection::BadHead { detail: "the head cannot be read as one of HTTP/1.1" };
+        // Whoever sent it may be gone.
+        let _written = write(session, &rejection).await;
+    }
+    session.shutdown().await;
+}
+
+async fn write(session: &mut ServerSession, rejection: &Rejection) -> pingora::Result<()> {
+    let body: Bytes = rejection.problem(None);
+    let mut head = ResponseHeader::build_no_case(rejection.status(), Some(4))?;
+    head.insert_header(http::header::CONTENT_TYPE, "application/problem+json")?;
+    head.insert_header(http::header::CONTENT_LENGTH, body.len())?;
+    session.write_error_response(head, body).await
+}
+
+/// Waits for the next request without what pingora holds for one, 17 KiB; `None` when none comes.
+async fn at_the_next_request(stream: Stream, next: Option<BytesMut>, edge: &Edge) -> Option<Box<Guard>> {
+    let mut guard: Box<Guard> = stream.into_any().downcast().ok()?;
+    match next {
+        Some(read) => guard.unread(read),
+        None => tokio::select! {
             biased;
             readable = timeout(edge.limits().keep_alive, guard.readable()) => readable.ok()?.ok()?,
             () = edge.no_more_requests() => return None,
-        }
+        },
     }
     Some(guard)
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use forebay_mesh_config::listen::HttpLimits;
-use pingora::apps::HttpServerApp;
 use pingora::protocols::Digest;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake};
@@ -18,7 +17,6 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 use super::guard::Guard;
 use super::listener::Edge;
-use super::upload::Upload;
 
 /// Requests that pingora refused for an ambiguous authority or length before they reached us; more end the connection.
 const MALFORMED: usize = 32;
@@ -104,17 +102,14 @@ pub(super) async fn serve(guard: Box<Guard>, connection: Connection, edge: &Edge
 }
 
 fn spawn(stream: HttpSession, open: Open, connection: &Connection, edge: &Edge) {
-    let mut session = ServerSession::new_http2(stream);
+    let mut session = Box::new(ServerSession::new_http2(stream));
     session.set_write_timeout(Some(edge.limits().write_idle));
-    let upload = Arc::<Upload>::default();
-    session.req_header_mut().extensions_mut().insert(Connection { upload: upload.clone(), ..connection.clone() });
-    let (proxy, draining, idle) = (edge.proxy.clone(), edge.draining.clone(), edge.limits().body_idle);
+    let (gateway, connection) = (edge.gateway.clone(), connection.clone());
     edge.tasks.spawn(async move {
         let _open = open;
-        tokio::select! {
-            _ = proxy.process_new_http(session, &draining) => {}
-            // What is dropped here resets its stream, and closes its connection to the server.
-            () = upload.stopped(idle) => tracing::info!("a passed-through request stopped halfway"),
+        // An answer that broke off resets its stream as the session is dropped.
+        if gateway.serve(&mut session, connection).await.is_ok() {
+            let _ended = session.finish().await;
         }
     });
 }

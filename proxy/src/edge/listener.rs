@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use forebay_mesh_config::listen::HttpLimits;
-use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every connection shares.
 pub(crate) struct Edge {
-    pub(crate) proxy: Arc<HttpProxy<Gateway>>,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) connections: Connections,
@@ -41,6 +40,12 @@ impl Edge {
     /// Resolves when a connection that is idle is to be closed.
     pub(super) async fn no_more_requests(&self) {
         self.closing.cancelled().await;
+        sleep(LAST_WORD).await;
+    }
+
+    /// Resolves when a head that is not whole is not waited for any longer.
+    pub(super) async fn no_more_heads(&self) {
+        self.no_more_requests().await;
         sleep(LAST_WORD).await;
     }
 

@@ -1,4 +1,4 @@
-//! Connections of clients: accepted, counted, guarded, told apart as HTTP/1.1 or HTTP/2, and handed to pingora request by request.
+//! Connections of clients: accepted, counted, guarded, told apart as HTTP/1.1 or HTTP/2, and served request by request.
 
 mod chunks;
 mod connection;
@@ -12,10 +12,9 @@ mod listener;
 mod phase;
 mod seam;
 mod socket;
-mod upload;
 
 pub(crate) use chunks::BadChunk;
-pub(crate) use connection::{Connection, LAST_WORD};
+pub(crate) use connection::Connection;
 pub(crate) use count::Connections;
 pub(crate) use head::check as check_head;
 pub(crate) use listener::{Edge, accept};

@@ -12,8 +12,6 @@ pub(crate) struct Phase {
     /// What was read last was a head to its end and nothing behind it, for certain.
     at_seam: AtomicBool,
     chunked: AtomicBool,
-    /// Bytes of the head and body of the request that is under way; 0 when not known.
-    length: AtomicUsize,
 }
 
 impl Phase {
@@ -31,21 +29,11 @@ impl Phase {
         Ok(())
     }
 
-    /// The request's head and body are so many bytes together.
-    pub(crate) fn length(&self, bytes: usize) {
-        self.length.store(bytes, Ordering::Relaxed);
-    }
-
     /// The next bytes are another head.
     pub(crate) fn head(&self) {
         self.number.store(self.number().next_multiple_of(2), Ordering::Relaxed);
         self.at_seam.store(false, Ordering::Relaxed);
         self.chunked.store(false, Ordering::Relaxed);
-        self.length.store(0, Ordering::Relaxed);
-    }
-
-    pub(super) fn known_length(&self) -> usize {
-        self.length.load(Ordering::Relaxed)
     }
 
     pub(super) fn head_read(&self, at_seam: bool) {

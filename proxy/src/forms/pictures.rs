@@ -9,7 +9,7 @@ use forebay_protocol::prediction::{Prediction, PredictionAnswer, predict as read
 use forebay_protocol::{Classes, DecodeError, InferRequest, InferResponse, form};
 use futures_util::future::join_all;
 use http::header::CONTENT_TYPE;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use serde_json::value::RawValue;
 
 use super::default_model;
@@ -50,7 +50,7 @@ impl Model {
     /// pixels.
     async fn decode<T: Send + 'static>(
         &self,
-        session: &Session,
+        session: &ServerSession,
         body: Bytes,
         form: impl FnOnce(form::Forms<'_>, Option<&str>, &Bytes) -> Result<T, DecodeError> + Send + 'static,
     ) -> Result<T, Rejection> {
@@ -88,7 +88,7 @@ impl Model {
 }
 
 /// One picture, or one object of features.
-pub(super) async fn predict(session: &mut Session, request: &mut Request, memory: &BodyMemory, takes: Takes) -> Result<Answer, Rejection> {
+pub(super) async fn predict(session: &mut ServerSession, request: &mut Request, memory: &BodyMemory, takes: Takes) -> Result<Answer, Rejection> {
     let model = Model::of(request)?;
     let body = infer::body(session, request, memory).await?;
     let mut stopwatch = Stopwatch::start();
@@ -111,7 +111,7 @@ pub(super) async fn predict(session: &mut Session, request: &mut Request, memory
 }
 
 /// A list of pictures or features: a list of predictions, each element with its own error.
-pub(super) async fn batch(session: &mut Session, request: &mut Request, memory: &BodyMemory) -> Result<Answer, Rejection> {
+pub(super) async fn batch(session: &mut ServerSession, request: &mut Request, memory: &BodyMemory) -> Result<Answer, Rejection> {
     let model = Model::of(request)?;
     let body = infer::body(session, request, memory).await?;
     let mut stopwatch = Stopwatch::start();

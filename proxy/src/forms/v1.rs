@@ -2,7 +2,7 @@
 
 use forebay_protocol::DecodeError;
 use forebay_protocol::v1::{self, Form};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use super::served;
 use crate::answer::Answer;
@@ -11,7 +11,7 @@ use crate::infer::{self, gate};
 use crate::rejection::Rejection;
 use crate::request::{Request, Stopwatch};
 
-pub(super) async fn predict(session: &mut Session, request: &mut Request, model: &str, memory: &BodyMemory) -> Result<Answer, Rejection> {
+pub(super) async fn predict(session: &mut ServerSession, request: &mut Request, model: &str, memory: &BodyMemory) -> Result<Answer, Rejection> {
     let served = served(request, model)?;
     let ready = gate(&served)?;
     let body = infer::body(session, request, memory).await?;

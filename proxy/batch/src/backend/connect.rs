@@ -1,4 +1,4 @@
-//! Opening connections to a backend, over TCP or a unix socket, for hyper's client.
+//! Opening connections to a server, over TCP or a unix socket, for hyper's client.
 
 use std::io;
 use std::path::PathBuf;
@@ -43,36 +43,42 @@ impl Target {
 
 /// Opens connections to one target.
 #[derive(Clone)]
-pub(super) enum Connector {
+pub struct Connector(Way);
+
+#[derive(Clone)]
+enum Way {
     Tcp(HttpConnector, Uri),
     Unix(Arc<PathBuf>),
 }
 
 impl Connector {
-    pub(super) fn new(target: &Target) -> Result<Self, InvalidUri> {
-        Ok(match target {
+    /// Connects when asked to. A name is looked up for each connection.
+    pub fn new(target: &Target) -> Result<Self, InvalidUri> {
+        Ok(Connector(match target {
             Target::Tcp { authority } => {
                 let mut tcp = HttpConnector::new();
                 tcp.set_nodelay(true);
                 tcp.set_connect_timeout(Some(CONNECT));
                 let authority: Authority = authority.parse()?;
-                Connector::Tcp(tcp, format!("http://{authority}/").parse()?)
+                Way::Tcp(tcp, format!("http://{authority}/").parse()?)
             }
-            Target::Unix { path } => Connector::Unix(Arc::new(path.clone())),
-        })
+            Target::Unix { path } => Way::Unix(Arc::new(path.clone())),
+        }))
     }
 
-    pub(super) async fn connect(&self) -> io::Result<Stream> {
-        match self {
+    /// Opens a connection; fails after 4 s.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        match &self.0 {
             // It is always ready to be called.
-            Connector::Tcp(tcp, uri) => tcp.clone().call(uri.clone()).await.map(Stream::Tcp).map_err(io::Error::other),
-            Connector::Unix(path) => UnixStream::connect(path.as_path()).await.map(|unix| Stream::Unix(TokioIo::new(unix))),
+            Way::Tcp(tcp, uri) => tcp.clone().call(uri.clone()).await.map(Stream::Tcp).map_err(io::Error::other),
+            Way::Unix(path) => UnixStream::connect(path.as_path()).await.map(|unix| Stream::Unix(TokioIo::new(unix))),
         }
     }
 }
 
 /// A connection of either kind.
-pub(super) enum Stream {
+#[derive(Debug)]
+pub enum Stream {
     Tcp(TokioIo<TcpStream>),
     Unix(TokioIo<UnixStream>),
 }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use forebay_protocol::{InferRequest, InferResponse};
 use tokio::sync::OwnedSemaphorePermit;
 
-pub use connect::Target;
+pub use connect::{Connector, Stream, Target};
 pub use http::{HttpBackend, HttpBackendError};
 
 /// The right to be running on the backend. Dropping it lets the next batch start.

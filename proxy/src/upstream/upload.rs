@@ -1,0 +1,186 @@
+//! The body of a request on its way to the server.
+//!
+//! A body of a known length is gathered up to a piece before the server hears of the request: whoever sends slowly, or stops, holds no
+//! connection to it. A small body is whole then, and can be sent again. Where there is no length, the server may have to answer before the
+//! client sends more, so that every piece goes at once.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_channel::mpsc;
+use futures_util::StreamExt;
+use http::header::EXPECT;
+use hyper::body::{Frame, SizeHint};
+use pingora::protocols::http::ServerSession;
+use tokio::time::timeout;
+
+use super::head::Kind;
+use crate::body::{broken, declared_length};
+use crate::rejection::Rejection;
+
+/// Bytes that are gathered: what one client may hold here for nothing, times all requests in flight.
+const GATHERED: usize = 16 << 10;
+
+/// The client's side went away in the middle.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+pub(super) struct Abandoned;
+
+/// What goes from the client's side to the server's.
+pub(super) enum Piece {
+    Data(Bytes),
+    End,
+}
+
+/// A body, as it is sent.
+#[derive(Debug)]
+pub(super) enum Body {
+    Whole(Option<Bytes>),
+    Pieces { first: Option<Bytes>, rest: mpsc::Receiver<Piece> },
+}
+
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Piece::End) { "End" } else { "Data" })
+    }
+}
+
+impl Body {
+    pub(super) fn is_in_pieces(&self) -> bool {
+        matches!(self, Body::Pieces { .. })
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Abandoned;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Abandoned>>> {
+        match self.get_mut() {
+            Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Body::Pieces { first, rest } => match first.take() {
+                Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+                None => rest.poll_next_unpin(cx).map(|piece| match piece {
+                    Some(Piece::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+                    Some(Piece::End) => None,
+                    // Without this, a body that was cut short would end in order.
+                    None => Some(Err(Abandoned)),
+                }),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Body::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Body::Pieces { .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// The client's side of a body.
+pub(super) struct Upload {
+    rest: Rest,
+    /// Of a body that was gathered whole.
+    whole: Option<Bytes>,
+    pieces: Option<Body>,
+}
+
+/// What comes yet.
+enum Rest {
+    Passed(mpsc::Sender<Piece>),
+    /// The server wants no more of it. It is read all the same, so that the client comes to read its answer.
+    Dropped,
+    Nothing,
+}
+
+impl Upload {
+    /// Gathers what is gathered before the server is asked.
+    pub(super) async fn begin(session: &mut ServerSession, kind: Kind, idle: Duration) -> Result<Self, Rejection> {
+        if session.is_body_done() {
+            return Ok(Upload { rest: Rest::Nothing, whole: None, pieces: None });
+        }
+        let headers = &session.req_header().headers;
+        let gathered = match declared_length(headers) {
+            Some(length) if kind == Kind::Plain && !headers.contains_key(EXPECT) => gather(session, length.min(GATHERED), idle).await?,
+            _ => Bytes::new(),
+        };
+        if session.is_body_done() {
+            return Ok(Upload { rest: Rest::Nothing, whole: Some(gathered), pieces: None });
+        }
+        let (sender, rest) = mpsc::channel(0);
+        let first = (!gathered.is_empty()).then_some(gathered);
+        Ok(Upload { rest: Rest::Passed(sender), whole: None, pieces: Some(Body::Pieces { first, rest }) })
+    }
+
+    /// The body to be sent: again and again if it is whole, otherwise once.
+    pub(super) fn body(&mut self) -> Body {
+        self.pieces.take().unwrap_or_else(|| Body::Whole(self.whole.clone().filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// Whether a request may be sent again that may have been served already (RFC 9110 section 9.2.2).
+    pub(super) fn is_repeatable(&self, session: &ServerSession) -> bool {
+        matches!(self.rest, Rest::Nothing) && session.req_header().method.is_idempotent()
+    }
+
+    /// Passes the next piece on, and fails when the client has left. A piece may take `idle`; without that, as long as pingora gives it. May be
+    /// dropped at any time.
+    pub(super) async fn advance(&mut self, session: &mut ServerSession, idle: Option<Duration>) -> Result<(), Rejection> {
+        match &mut self.rest {
+            Rest::Nothing => session.read_body_or_idle(true).await.map(drop).map_err(|_| Rejection::CallerLeft),
+            Rest::Dropped => {
+                if next(session, idle).await?.is_none() {
+                    self.rest = Rest::Nothing;
+                }
+                Ok(())
+            }
+            Rest::Passed(pieces) => {
+                if poll_fn(|cx| pieces.poll_ready(cx)).await.is_err() {
+                    self.rest = Rest::Dropped;
+                    return Ok(());
+                }
+                let piece = next(session, idle).await?;
+                let ended = piece.is_none();
+                // If nobody takes it, the next call notices.
+                let _taken = match piece {
+                    Some(bytes) if bytes.is_empty() => Ok(()),
+                    Some(bytes) => pieces.start_send(Piece::Data(bytes)),
+                    None => pieces.start_send(Piece::End),
+                };
+                if ended {
+                    self.rest = Rest::Nothing;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads at least so many bytes of the body, if it has them.
+async fn gather(session: &mut ServerSession, enough: usize, idle: Duration) -> Result<Bytes, Rejection> {
+    let Some(first) = next(session, Some(idle)).await? else { return Ok(Bytes::new()) };
+    if first.len() >= enough {
+        return Ok(first);
+    }
+    let mut gathered = BytesMut::from(first);
+    while gathered.len() < enough {
+        let Some(piece) = next(session, Some(idle)).await? else { break };
+        gathered.extend_from_slice(&piece);
+    }
+    Ok(gathered.freeze())
+}
+
+async fn next(session: &mut ServerSession, idle: Option<Duration>) -> Result<Option<Bytes>, Rejection> {
+    let read = match idle {
+        Some(idle) => timeout(idle, session.read_request_body()).await.map_err(|_| Rejection::BodyTimedOut)?,
+        None => session.read_request_body().await,
+    };
+    read.map_err(|error| broken(&error))
+}
