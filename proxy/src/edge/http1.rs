@@ -13,7 +13,7 @@ use super::listener::Edge;
 use crate::rejection::Rejection;
 
 pub(super) async fn serve(mut guard: Box<Guard>, connection: Connection, edge: &Edge) {
-    while let Some((stream, next)) = request(guard, &connection, edge).await {
+    while let Some((stream, next)) = Box::pin(request(guard, &connection, edge)).await {
         connection.phase.head();
         guard = match at_the_next_request(stream, next, edge).await {
             Some(guard) => guard,

@@ -3,9 +3,7 @@
 //! A connection of HTTP/1.1 has no task of its own: whoever has a request on it drives it, so that between client and server there is
 //! neither a wake-up nor a hand-over from task to task. All gRPC calls share one connection of HTTP/2, which has a task.
 
-use std::error::Error as _;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -160,15 +158,10 @@ impl From<TrySendError<Outgoing>> for Unanswered {
     fn from(mut failed: TrySendError<Outgoing>) -> Self {
         match failed.take_message() {
             Some(unsent) => Unanswered::Unsent(Box::new(unsent)),
-            None if broke(failed.error()) => Unanswered::Broken,
-            None => Unanswered::Never(Rejection::Upstream { detail: NO_HTTP }),
+            None if failed.error().is_parse() => Unanswered::Never(Rejection::Upstream { detail: NO_HTTP }),
+            None => Unanswered::Broken,
         }
     }
-}
-
-/// Whether a connection broke without an answer. One that cannot be read is none; one that breaks off in its head is, and counts as none.
-fn broke(error: &hyper::Error) -> bool {
-    error.is_canceled() || error.is_closed() || error.is_incomplete_message() || error.source().is_some_and(|cause| cause.is::<io::Error>())
 }
 
 /// What comes from the server before the body.

@@ -81,6 +81,7 @@ fn attacks() -> Vec<Attack> {
         Attack::new("slow heads after a request", |t| http1::slow_heads_on_used_connections(t, 100), until_closed),
         Attack::new("slow bodies", |t| http1::slow_bodies(t, 300, "/small", 10), hold).bounded(300, 40),
         Attack::new("stopped bodies", |t| http1::stopped_bodies(t, 300), hold).bounded(300, 40),
+        Attack::new("stopped bodies in chunks", |t| http1::stopped_chunks(t, 300), hold).bounded(300, 40),
         Attack::new("slow readers", |t| http1::slow_readers(t, 8), hold).bounded(8, 800),
         Attack::new("idle connections", |t| http1::idle(t, 1_000), hold),
         Attack::new("idle connections after a request", |t| http1::used(t, 1_000), hold),

@@ -64,6 +64,11 @@ pub(crate) fn stopped_bodies(target: &Target, count: usize) -> Vec<Connection> {
     open_with(target, count, "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx")
 }
 
+/// The same without a length, so that the server behind may have to answer before the rest comes.
+pub(crate) fn stopped_chunks(target: &Target, count: usize) -> Vec<Connection> {
+    open_with(target, count, "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+}
+
 /// Ask for a large answer and do not read it.
 pub(crate) fn slow_readers(target: &Target, count: usize) -> Vec<Connection> {
     open_with(target, count, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
