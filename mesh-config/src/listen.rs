@@ -46,12 +46,17 @@ pub struct HttpLimits {
     pub connections: usize,
     /// Open connections from one address (IPv6: one /64). Default 1,024.
     pub connections_per_address: usize,
-    /// Requests in flight at once, over all connections. Default 1,024: an answer that its client does not take holds up to 800 KiB.
+    /// Requests in flight at once, over all connections. Default 1,024: one that is passed through holds up to 256 KiB.
     pub requests_in_flight: usize,
     /// From a request's first byte to the end of its head. Default 10 s.
     pub head_time: Duration,
     /// Longest wait between two pieces of a request's body. Default 30 s.
     pub body_idle: Duration,
+    /// Bytes of a body of known length that are there before the server behind hears of it; 0 passes every byte on at once. Default 16 KiB.
+    pub body_gathered: usize,
+    /// Bodies of unknown length, before their answers begin, that the server behind hears of from the first byte. More of them are gathered like
+    /// those of known length. Default 32.
+    pub bodies_ungathered: usize,
     /// From the end of the head to the end of a body that Forebay reads itself. Default 60 s.
     pub body_time: Duration,
     /// Longest wait for the client to take a piece of the answer. Default 30 s.
@@ -103,6 +108,8 @@ impl Default for HttpLimits {
             requests_in_flight: 1_024,
             head_time: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
+            body_gathered: 16 << 10,
+            bodies_ungathered: 32,
             body_time: Duration::from_secs(60),
             write_idle: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
@@ -204,6 +211,18 @@ impl HttpLimits {
             ),
             head_time: keys.key("head_time", duration(SOME_TIME), from.head_time, "From a request's first byte to the end of its head."),
             body_idle: keys.key("body_idle", duration(SOME_TIME), from.body_idle, "Longest wait between two pieces of a request's body."),
+            body_gathered: keys.key(
+                "body_gathered",
+                size(0, 1 << 20),
+                from.body_gathered,
+                "Bytes of a body of known length that are there before the server behind hears of it; 0 passes every byte on at once.",
+            ),
+            bodies_ungathered: keys.key(
+                "bodies_ungathered",
+                whole().at_most(10_000_000),
+                from.bodies_ungathered,
+                "Bodies of unknown length, before their answers begin, that the server behind hears of from the first byte; more are gathered.",
+            ),
             body_time: keys.key(
                 "body_time",
                 duration(SOME_TIME),

@@ -66,7 +66,12 @@ fn default_model(request: &mut Request) -> Result<Arc<Served>, Rejection> {
     Ok(served)
 }
 
-async fn v2_infer(session: &mut ServerSession, request: &mut Request, path: ModelPath<'_>, memory: &BodyMemory) -> Result<Answer, Rejection> {
+async fn v2_infer(
+    session: &mut ServerSession,
+    request: &mut Request,
+    path: ModelPath<'_>,
+    memory: &BodyMemory,
+) -> Result<Answer, Rejection> {
     let served = served(request, path.model)?;
     let ready = gate(&served)?;
     has_version(&served, &ready, path.version)?;

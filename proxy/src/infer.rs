@@ -128,7 +128,7 @@ pub(crate) async fn body(session: &mut ServerSession, request: &mut Request, mem
     let mut stopwatch = Stopwatch::start();
     let codings: Vec<_> =
         session.req_header().headers.get_all(CONTENT_ENCODING).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
-    let coding = Coding::of_content(&codings.join(","))?;
+    let coding = Coding::of_content(&codings.join(",")).map_err(Rejection::UnknownCoding)?;
     let read = crate::body::read(session, limits, memory).await?;
     request.stages.read = stopwatch.lap();
     let mut held = read.held;

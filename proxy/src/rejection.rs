@@ -66,6 +66,8 @@ pub(crate) enum Rejection {
         limit: usize,
     },
     Decode(DecodeError),
+    /// The body's content coding is not taken.
+    UnknownCoding(DecodeError),
     /// The model cannot be asked now.
     NotReady {
         model: Arc<str>,
@@ -144,6 +146,7 @@ impl Rejection {
                 DecodeErrorKind::TooLarge => Row(413, "too_large", "The request is too large"),
                 DecodeErrorKind::Unacceptable => Row(406, "unacceptable", "The answer cannot be written in the form asked for"),
             },
+            Self::UnknownCoding(_) => Row(415, "unsupported_media", "The media type is not supported"),
             Self::NotReady { .. } => Row(503, "not_ready", "The model is not ready"),
             Self::QueueFull { .. } => Row(503, "queue_full", "The model's queue is full"),
             Self::TimedOut { .. } => Row(504, "timed_out", "The model did not answer in time"),
@@ -184,6 +187,8 @@ impl Rejection {
         }
         match self {
             Self::MethodNotAllowed { allow } => headers.push(("allow", (*allow).to_owned())),
+            // RFC 9110 section 15.5.16.
+            Self::UnknownCoding(_) => headers.push(("accept-encoding", "gzip, deflate".to_owned())),
             // Of no path in particular.
             Self::NoTunnel => headers.push(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned())),
             Self::Unidentified { .. } => headers.push(("www-authenticate", "Bearer".to_owned())),
@@ -208,7 +213,7 @@ impl Rejection {
             title,
             status,
             detail: &detail,
-            pointer: if let Self::Decode(error) = self { Some(&error.pointer) } else { None },
+            pointer: if let Self::Decode(error) | Self::UnknownCoding(error) = self { Some(&error.pointer) } else { None },
             retry_after_ms: self.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             rows_waiting: if let Self::QueueFull { rows_waiting, .. } = self { Some(*rows_waiting) } else { None },
             violated_policies: if let Self::OverQuota(denial) = self { Some([&*denial.quota]) } else { None },
@@ -241,7 +246,7 @@ impl Rejection {
             Self::BodyTimedOut => "the body was not complete in time".to_owned(),
             Self::BodyBroken { detail } => detail.clone(),
             Self::OutOfMemory { limit } => format!("all bodies together may have {limit} bytes; try again"),
-            Self::Decode(error) => error.detail.clone(),
+            Self::Decode(error) | Self::UnknownCoding(error) => error.detail.clone(),
             Self::NotReady { model, detail } => format!("model {model:?} is not ready: {detail}"),
             Self::QueueFull { rows_waiting, retry_after } => {
                 format!("{rows_waiting} rows wait already; try again in {} ms", retry_after.as_millis())

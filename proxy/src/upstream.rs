@@ -24,19 +24,21 @@ use self::upload::Upload;
 use crate::answer;
 use crate::body::announce;
 use crate::rejection::Rejection;
-use crate::request::Request;
+use crate::request::{InFlight, Request};
 
 /// The server behind Forebay.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) config: models::Upstream,
     connections: Connections,
+    /// Bodies that were not gathered.
+    ungathered: InFlight,
 }
 
 impl Upstream {
     /// Connects when first used.
     pub(crate) fn new(config: &models::Upstream) -> anyhow::Result<Self> {
-        Ok(Upstream { config: config.clone(), connections: Connections::new(&target(config))? })
+        Ok(Upstream { config: config.clone(), connections: Connections::new(&target(config))?, ungathered: InFlight::default() })
     }
 
     /// Closes connections that nobody has used for a while.
@@ -46,10 +48,10 @@ impl Upstream {
 
     /// Passes one request through. An error before the answer has begun is the caller's answer; one after it ends the connection.
     pub(crate) async fn pass(&self, session: &mut ServerSession, request: &Request) -> Result<(), Rejection> {
-        let idle = request.live.snapshot.listen.limits.body_idle;
         let kind = Kind::of(session);
-        let mut upload = Upload::begin(session, kind, idle).await?;
+        let mut upload = Upload::begin(session, kind, &request.live.snapshot.listen.limits, &self.ungathered).await?;
         let (mut connection, answer) = self.answer(session, request, kind, &mut upload).await?;
+        upload.is_answered();
         let (parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(switch(session, request, kind, connection, parts)).await;
@@ -176,4 +178,3 @@ async fn switch(session: &mut ServerSession, request: &Request, kind: Kind, conn
     answer_head(session, request, ResponseHeader::from(parts), false).await?;
     tunnel::run(session, ours).await
 }
-

@@ -176,6 +176,7 @@ fn a_coding_that_is_not_known_or_a_lie_is_the_callers_mistake() {
         let answer = connection.answer();
         assert_eq!(answer.status, status, "{coding}: {}", answer.text());
         answer.problem();
+        assert_eq!(answer.header("accept-encoding"), (status == 415).then_some("gzip, deflate"), "{coding}");
         assert!(connection.is_usable(), "{coding}");
     }
 }

@@ -88,7 +88,12 @@ impl Model {
 }
 
 /// One picture, or one object of features.
-pub(super) async fn predict(session: &mut ServerSession, request: &mut Request, memory: &BodyMemory, takes: Takes) -> Result<Answer, Rejection> {
+pub(super) async fn predict(
+    session: &mut ServerSession,
+    request: &mut Request,
+    memory: &BodyMemory,
+    takes: Takes,
+) -> Result<Answer, Rejection> {
     let model = Model::of(request)?;
     let body = infer::body(session, request, memory).await?;
     let mut stopwatch = Stopwatch::start();

@@ -11,7 +11,12 @@ use crate::infer::{self, gate};
 use crate::rejection::Rejection;
 use crate::request::{Request, Stopwatch};
 
-pub(super) async fn predict(session: &mut ServerSession, request: &mut Request, model: &str, memory: &BodyMemory) -> Result<Answer, Rejection> {
+pub(super) async fn predict(
+    session: &mut ServerSession,
+    request: &mut Request,
+    model: &str,
+    memory: &BodyMemory,
+) -> Result<Answer, Rejection> {
     let served = served(request, model)?;
     let ready = gate(&served)?;
     let body = infer::body(session, request, memory).await?;

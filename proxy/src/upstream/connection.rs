@@ -1,11 +1,12 @@
 //! Connections to the server, kept for the next request.
 //!
 //! A connection of HTTP/1.1 has no task of its own: whoever has a request on it drives it, so that between client and server there is
-//! neither a wake-up nor a hand-over from task to task. All gRPC calls share one connection of HTTP/2, which has a task.
+//! neither a wake-up nor a hand-over from task to task. gRPC calls share connections of HTTP/2, each of which has a task.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use super::head::{Kind, Outgoing};
 use super::upload::Body;
 use crate::rejection::Rejection;
+use crate::request::{InFlight, Permit};
 
 /// Idle connections are kept shorter than servers keep them (uvicorn: 5 s), so that a request does not meet one that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -30,7 +32,8 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Idle connections that are kept; more come from a burst.
 const MOST_IDLE: usize = 128;
 
-/// What is read of an answer at once, and the most that its head may have. With its frame it is one write to the client.
+/// What is read of an answer at once, and the most that its head may have; and what of a body waits for the server. With its frame it is one
+/// write to the client.
 const PIECE: usize = (16 << 10) - 256;
 
 /// What an HTTP/2 stream may bring before it is taken, and all of them together.
@@ -42,7 +45,7 @@ pub(super) struct Connections {
     connector: Connector,
     /// The last used is the last.
     idle: Mutex<Vec<Idle>>,
-    http2: Mutex<Option<http2::SendRequest<Body>>>,
+    http2: Mutex<Vec<Http2>>,
 }
 
 struct Idle {
@@ -64,14 +67,16 @@ impl Connections {
     /// Closes those that nobody has used for a while.
     pub(super) fn sweep(&self) {
         self.idle.lock().retain(|kept| kept.since.elapsed() < IDLE);
+        let mut one = false;
+        self.http2.lock().retain(|http2| !http2.sender.is_closed() && (http2.calls.count() > 0 || !std::mem::replace(&mut one, true)));
     }
 
     /// The connection that was used last, or a new one.
     pub(super) async fn take(&self, kind: Kind) -> Result<Connection, Rejection> {
         if kind == Kind::Grpc {
-            let shared = self.http2.lock().clone().filter(|sender| !sender.is_closed());
+            let shared = self.http2.lock().iter().find(|http2| http2.takes_another()).map(|http2| http2.call(false));
             return match shared {
-                Some(sender) => Ok(Connection::Http2 { sender, new: false }),
+                Some(connection) => Ok(connection),
                 None => self.open(kind).await,
             };
         }
@@ -93,17 +98,24 @@ impl Connections {
         let stream = self.connector.connect().await.map_err(unreachable)?;
         let unreadable = |_| Rejection::Upstream { detail: NO_HTTP };
         if kind != Kind::Grpc {
-            let (sender, driver) = http1::Builder::new().read_buf_exact_size(Some(PIECE)).handshake(stream).await.map_err(unreadable)?;
+            let (sender, driver) = http1::Builder::new().max_buf_size(PIECE).handshake(stream).await.map_err(unreadable)?;
             let http1 = Http1 { sender, driver, ended: false, answered: false, announced: Arc::default() };
             return Ok(Connection::Http1(Box::new(http1)));
         }
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
-        let (sender, driver) = http2.handshake(stream).await.map_err(unreadable)?;
-        // Why it ended is told to its requests.
-        tokio::spawn(async move { drop(driver.await) });
-        *self.http2.lock() = Some(sender.clone());
-        Ok(Connection::Http2 { sender, new: true })
+        let (sender, mut driver) = http2.handshake(stream).await.map_err(unreadable)?;
+        let http2 = Http2 { sender, calls: InFlight::default(), most: Arc::new(driver.current_max_send_streams().into()) };
+        let most = http2.most.clone();
+        tokio::spawn(poll_fn(move |cx| {
+            // Why it ended is told to its requests.
+            let ended = Pin::new(&mut driver).poll(cx).map(drop);
+            most.store(driver.current_max_send_streams(), Ordering::Relaxed);
+            ended
+        }));
+        let connection = http2.call(true);
+        self.http2.lock().push(http2);
+        Ok(connection)
     }
 
     fn pop(&self) -> Option<Box<Http1>> {
@@ -134,7 +146,7 @@ const NO_HTTP: &str = "it answers something that is not HTTP";
 /// The connection of one request.
 pub(super) enum Connection {
     Http1(Box<Http1>),
-    Http2 { sender: http2::SendRequest<Body>, new: bool },
+    Http2 { sender: http2::SendRequest<Body>, new: bool, _call: Permit },
 }
 
 /// Why there is no answer.
@@ -241,6 +253,25 @@ impl Connection {
         .await;
         let parts = http1.driver.into_parts();
         Some(Ours { stream: parts.io, read: parts.read_buf })
+    }
+}
+
+/// A connection that calls share.
+struct Http2 {
+    sender: http2::SendRequest<Body>,
+    calls: InFlight,
+    /// How many the server allows at once.
+    most: Arc<AtomicUsize>,
+}
+
+impl Http2 {
+    fn takes_another(&self) -> bool {
+        !self.sender.is_closed() && self.calls.count() < self.most.load(Ordering::Relaxed)
+    }
+
+    fn call(&self, new: bool) -> Connection {
+        let (call, _) = self.calls.enter(usize::MAX);
+        Connection::Http2 { sender: self.sender.clone(), new, _call: call }
     }
 }
 

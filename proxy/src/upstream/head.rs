@@ -92,8 +92,15 @@ pub(super) fn outgoing(head: &RequestHeader, request: &Request, kind: Kind, body
         }
         Kind::Plain | Kind::WebSocket => {
             *outgoing.uri_mut() = Uri::from(path);
-            if outgoing.body().is_in_pieces() && !headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            match outgoing.body().size_hint().exact() {
+                // The last chunk of nothing is a length too: some servers ask for one with every POST.
+                Some(length) if head.headers.contains_key(TRANSFER_ENCODING) => {
+                    headers.insert(CONTENT_LENGTH, length.into());
+                }
+                None if !headers.contains_key(CONTENT_LENGTH) => {
+                    headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                }
+                _ => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A body of a known length is gathered up to a piece before the server hears of the request: whoever sends slowly, or stops, holds no
 //! connection to it. A small body is whole then, and can be sent again. Where there is no length, the server may have to answer before the
-//! client sends more, so that every piece goes at once.
+//! client sends more, so that every piece goes at once, unless very many bodies come like that.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use forebay_mesh_config::listen::HttpLimits;
 use futures_channel::mpsc;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use http::header::EXPECT;
 use hyper::body::{Frame, SizeHint};
 use pingora::protocols::http::ServerSession;
@@ -20,9 +21,7 @@ use tokio::time::timeout;
 use super::head::Kind;
 use crate::body::{broken, declared_length};
 use crate::rejection::Rejection;
-
-/// Bytes that are gathered: what one client may hold here for nothing, times all requests in flight.
-const GATHERED: usize = 16 << 10;
+use crate::request::{InFlight, Permit};
 
 /// The client's side went away in the middle.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +44,6 @@ pub(super) enum Body {
 impl std::fmt::Debug for Piece {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if matches!(self, Piece::End) { "End" } else { "Data" })
-    }
-}
-
-impl Body {
-    pub(super) fn is_in_pieces(&self) -> bool {
-        matches!(self, Body::Pieces { .. })
     }
 }
 
@@ -91,6 +84,8 @@ pub(super) struct Upload {
     /// Of a body that was gathered whole.
     whole: Option<Bytes>,
     pieces: Option<Body>,
+    /// Of a body that was not gathered, until its answer begins.
+    ungathered: Option<Permit>,
 }
 
 /// What comes yet.
@@ -103,21 +98,36 @@ enum Rest {
 
 impl Upload {
     /// Gathers what is gathered before the server is asked.
-    pub(super) async fn begin(session: &mut ServerSession, kind: Kind, idle: Duration) -> Result<Self, Rejection> {
+    pub(super) async fn begin(
+        session: &mut ServerSession,
+        kind: Kind,
+        limits: &HttpLimits,
+        ungathered: &InFlight,
+    ) -> Result<Self, Rejection> {
         if session.is_body_done() {
-            return Ok(Upload { rest: Rest::Nothing, whole: None, pieces: None });
+            return Ok(Upload { rest: Rest::Nothing, whole: None, pieces: None, ungathered: None });
         }
         let headers = &session.req_header().headers;
-        let gathered = match declared_length(headers) {
-            Some(length) if kind == Kind::Plain && !headers.contains_key(EXPECT) => gather(session, length.min(GATHERED), idle).await?,
+        let length = declared_length(headers);
+        let ungathered =
+            length.is_none().then(|| ungathered.enter(limits.bodies_ungathered)).and_then(|(permit, free)| free.then_some(permit));
+        // Who asks for the body, and how a call goes on, is the server's to say.
+        let at_once = kind == Kind::Grpc || headers.contains_key(EXPECT) || ungathered.is_some();
+        let gathered = match length.unwrap_or(usize::MAX).min(limits.body_gathered) {
+            most if !at_once && most > 0 => gather(session, most, limits.body_idle).await?,
             _ => Bytes::new(),
         };
         if session.is_body_done() {
-            return Ok(Upload { rest: Rest::Nothing, whole: Some(gathered), pieces: None });
+            return Ok(Upload { rest: Rest::Nothing, whole: Some(gathered), pieces: None, ungathered: None });
         }
         let (sender, rest) = mpsc::channel(0);
         let first = (!gathered.is_empty()).then_some(gathered);
-        Ok(Upload { rest: Rest::Passed(sender), whole: None, pieces: Some(Body::Pieces { first, rest }) })
+        Ok(Upload { rest: Rest::Passed(sender), whole: None, pieces: Some(Body::Pieces { first, rest }), ungathered })
+    }
+
+    /// The server has begun to answer.
+    pub(super) fn is_answered(&mut self) {
+        self.ungathered = None;
     }
 
     /// The body to be sent: again and again if it is whole, otherwise once.
@@ -147,6 +157,7 @@ impl Upload {
                     return Ok(());
                 }
                 let piece = next(session, idle).await?;
+                let piece = join(session, piece)?;
                 let ended = piece.is_none();
                 // If nobody takes it, the next call notices.
                 let _taken = match piece {
@@ -156,6 +167,7 @@ impl Upload {
                 };
                 if ended {
                     self.rest = Rest::Nothing;
+                    self.ungathered = None;
                 }
                 Ok(())
             }
@@ -165,16 +177,45 @@ impl Upload {
 
 /// Reads at least so many bytes of the body, if it has them.
 async fn gather(session: &mut ServerSession, enough: usize, idle: Duration) -> Result<Bytes, Rejection> {
-    let Some(first) = next(session, Some(idle)).await? else { return Ok(Bytes::new()) };
-    if first.len() >= enough {
-        return Ok(first);
-    }
-    let mut gathered = BytesMut::from(first);
+    let mut gathered = BytesMut::new();
     while gathered.len() < enough {
         let Some(piece) = next(session, Some(idle)).await? else { break };
+        // Most bodies come in one piece, and need no copy.
+        if gathered.is_empty() && piece.len() >= enough {
+            return Ok(piece);
+        }
         gathered.extend_from_slice(&piece);
     }
     Ok(gathered.freeze())
+}
+
+/// Joins what has come meanwhile to a piece that is small: a byte that comes in a frame of its own would go on in a chunk of its own.
+fn join(session: &mut ServerSession, piece: Option<Bytes>) -> Result<Option<Bytes>, Rejection> {
+    const SMALL: usize = 1 << 10;
+    /// No more at once, or the other requests would wait.
+    const PIECES: usize = 256;
+    let first = match piece {
+        Some(first) if first.len() < SMALL => first,
+        other => return Ok(other),
+    };
+    let mut joined = BytesMut::new();
+    for _ in 0..PIECES {
+        match session.read_request_body().now_or_never() {
+            Some(Ok(Some(more))) => {
+                if joined.is_empty() {
+                    joined.extend_from_slice(&first);
+                }
+                joined.extend_from_slice(&more);
+            }
+            Some(Err(error)) => return Err(broken(&error)),
+            // The end is told again.
+            Some(Ok(None)) | None => break,
+        }
+        if joined.len() >= SMALL {
+            break;
+        }
+    }
+    Ok(Some(if joined.is_empty() { first } else { joined.freeze() }))
 }
 
 async fn next(session: &mut ServerSession, idle: Option<Duration>) -> Result<Option<Bytes>, Rejection> {

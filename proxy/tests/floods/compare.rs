@@ -4,15 +4,7 @@
 //! Everything is passed through, so that all three do the same job. Each listens on unix sockets: their buffers are small, so that what is not
 //! read or not taken shows in the process and not in the system.
 //!
-//! Forebay may grow by twice what the better of the two grows by. Where it does not keep that, its own bound stands with the attack, per
-//! connection or stream, and the table says so:
-//!
-//! - A request whose body is under way holds pingora's state for it, 16 to 19 KiB, and as much again for the connection to the server. HAProxy
-//!   holds 7 to 9 KiB for both.
-//! - An HTTP/2 connection holds the two buffers of the `h2` crate, 8 and 16 KiB, of which a page each is used. A release build keeps within
-//!   twice; futures of a development build are larger.
-//! - An answer that is not taken waits in ten or eleven pieces of 64 KiB between pingora's reading of it and its writing. HAProxy holds two
-//!   buffers of 16 KiB, Envoy what it is configured to.
+//! Forebay may grow by twice what the better of the two grows by.
 
 use std::net::SocketAddr;
 use std::sync::PoisonError;
@@ -40,18 +32,11 @@ const LARGE: usize = 2 << 20;
 struct Attack {
     name: &'static str,
     run: Box<dyn Fn(&Target)>,
-    /// Bytes that Forebay may grow by, where that is more than twice what the better of its peers does.
-    own_bound: Option<u64>,
 }
 
 impl Attack {
     fn new<Left>(name: &'static str, run: impl Fn(&Target) -> Left + 'static, end: impl Fn(Left) + 'static) -> Self {
-        Attack { name, run: Box::new(move |target| end(run(target))), own_bound: None }
-    }
-
-    /// With a bound of Forebay's own: so many connections or streams, and so many KiB for each.
-    fn bounded(self, count: u64, kib: u64) -> Self {
-        Attack { own_bound: Some((count * kib) << 10), ..self }
+        Attack { name, run: Box::new(move |target| end(run(target))) }
     }
 }
 
@@ -79,13 +64,13 @@ fn attacks() -> Vec<Attack> {
     let mut all = vec![
         Attack::new("slow heads", |t| http1::slow_heads(t, 300), until_closed),
         Attack::new("slow heads after a request", |t| http1::slow_heads_on_used_connections(t, 100), until_closed),
-        Attack::new("slow bodies", |t| http1::slow_bodies(t, 300, "/small", 10), hold).bounded(300, 40),
-        Attack::new("stopped bodies", |t| http1::stopped_bodies(t, 300), hold).bounded(300, 40),
-        Attack::new("stopped bodies in chunks", |t| http1::stopped_chunks(t, 300), hold).bounded(300, 40),
-        Attack::new("slow readers", |t| http1::slow_readers(t, 8), hold).bounded(8, 800),
+        Attack::new("slow bodies", |t| http1::slow_bodies(t, 300, "/small", 10), hold),
+        Attack::new("stopped bodies", |t| http1::stopped_bodies(t, 300), hold),
+        Attack::new("stopped bodies in chunks", |t| http1::stopped_chunks(t, 300), hold),
+        Attack::new("slow readers", |t| http1::slow_readers(t, 8), hold),
         Attack::new("idle connections", |t| http1::idle(t, 1_000), hold),
         Attack::new("idle connections after a request", |t| http1::used(t, 1_000), hold),
-        Attack::new("idle HTTP/2 connections", |t| http2::idle(t, 500), hold).bounded(500, 20),
+        Attack::new("idle HTTP/2 connections", |t| http2::idle(t, 500), hold),
         Attack::new("rapid resets", http2::rapid_resets, until_quiet),
         Attack::new("rapid resets of bodies", |t| http2::rapid_resets_of_bodies(t, "/small"), until_quiet),
         Attack::new("resets by provocation", http2::resets_by_provocation, until_quiet),
@@ -98,7 +83,7 @@ fn attacks() -> Vec<Attack> {
         Attack::new("header compression bombs", |t| http2::header_bombs(t, 20), |wires| wires.into_iter().for_each(until_quiet)),
         Attack::new("streams without end", |t| http2::streams_without_end(t, "/small"), until_quiet),
         Attack::new("streams that stop", http2::stopped_streams, hold),
-        Attack::new("zero windows on large answers", |t| http2::zero_windows(t, "/large"), hold).bounded(50, 800),
+        Attack::new("zero windows on large answers", |t| http2::zero_windows(t, "/large"), hold),
         Attack::new("empty DATA", |t| http2::small_pieces(t, "/small", b""), until_quiet),
         Attack::new("DATA of one byte", |t| http2::small_pieces(t, "/small", b" "), until_quiet),
     ]);
@@ -143,7 +128,7 @@ fn forebay_keeps_its_bounds_beside_haproxy_and_envoy() {
         let forebay = on_forebay(&attack);
         let haproxy = on_peer(peers::haproxy, include_str!("haproxy.cfg"), &attack);
         let envoy = on_peer(peers::envoy, include_str!("envoy.yaml"), &attack);
-        table.push(Row { attack: attack.name, own_bound: attack.own_bound, seen: [forebay, haproxy, envoy] });
+        table.push(Row { attack: attack.name, seen: [forebay, haproxy, envoy] });
     }
     println!("{table}");
     let missed = table.missed();

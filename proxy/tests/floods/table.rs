@@ -13,8 +13,6 @@ pub(crate) struct Row {
     pub(crate) attack: &'static str,
     /// Forebay's, then its peers'.
     pub(crate) seen: [Meanwhile; 3],
-    /// Bytes that Forebay may grow by, where that is known to be more than [`Self::twice`].
-    pub(crate) own_bound: Option<u64>,
 }
 
 impl Row {
@@ -24,12 +22,8 @@ impl Row {
         2 * peers.iter().map(|peer| peer.grown).min().unwrap_or_default() + FLOOR
     }
 
-    fn growth(&self) -> Growth {
-        match self.seen[0].grown {
-            grown if grown <= self.twice() => Growth::WithinTwice,
-            grown if self.own_bound.is_some_and(|own| grown <= own) => Growth::WithinItsOwnBound,
-            _ => Growth::TooMuch,
-        }
+    fn kept(&self) -> bool {
+        self.seen[0].grown <= self.twice()
     }
 
     /// Whether the good client behind Forebay had no more errors than behind the better peer.
@@ -39,21 +33,12 @@ impl Row {
     }
 
     fn verdict(&self) -> &'static str {
-        match (self.served(), self.growth()) {
+        match (self.served(), self.kept()) {
             (false, _) => "ERRORS",
-            (true, Growth::TooMuch) => "MEMORY",
-            (true, Growth::WithinTwice) => "within twice the better",
-            (true, Growth::WithinItsOwnBound) => "more, within its own bound",
+            (true, false) => "MEMORY",
+            (true, true) => "within twice the better",
         }
     }
-}
-
-/// How Forebay's memory compares.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Growth {
-    WithinTwice,
-    WithinItsOwnBound,
-    TooMuch,
 }
 
 /// All attacks, as they are told at the end.
@@ -73,7 +58,7 @@ impl Table {
 
     /// The attacks in which something does not hold.
     pub(crate) fn missed(&self) -> Vec<String> {
-        let missed = self.rows.iter().filter(|row| !row.served() || row.growth() == Growth::TooMuch);
+        let missed = self.rows.iter().filter(|row| !row.served() || !row.kept());
         missed.map(|row| format!("{}: {}, {:?}", row.attack, row.verdict(), row.seen[0].failed)).collect()
     }
 }

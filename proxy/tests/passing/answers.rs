@@ -43,7 +43,9 @@ fn an_answer_without_a_body_is_one_whatever_its_length_says() {
     let forebay = behind.forebay("");
     let mut client = client(&forebay);
     let mut server = None;
-    for (method, status, length) in [("HEAD", "200 OK", "Content-Length: 5\r\n"), ("GET", "304 Not Modified", ""), ("GET", "204 No Content", "")] {
+    for (method, status, length) in
+        [("HEAD", "200 OK", "Content-Length: 5\r\n"), ("GET", "304 Not Modified", ""), ("GET", "204 No Content", "")]
+    {
         client.send(&format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
         let server = server.get_or_insert_with(|| behind.accept());
         server.head();

@@ -19,6 +19,17 @@ fn a_body_that_does_not_come_is_nothing_that_the_server_hears_of() {
 }
 
 #[test]
+fn what_is_to_be_gathered_can_be_configured() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("body_gathered: 0B");
+    let mut client = client(&forebay);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
+    let mut server = behind.accept();
+    server.head();
+    assert_eq!(server.read(5), "12345");
+}
+
+#[test]
 fn a_large_body_is_passed_on_before_all_of_it_is_there() {
     let behind = Behind::new();
     let forebay = behind.forebay("");
@@ -54,6 +65,41 @@ fn chunks_are_passed_on_at_once_in_both_directions() {
     server.read_to("0\r\n\r\n");
     server.send("0\r\n\r\n");
     client.read_to("0\r\n\r\n");
+}
+
+#[test]
+fn chunks_of_more_bodies_than_allowed_are_gathered() {
+    const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+    let behind = Behind::new();
+    let forebay = behind.forebay("bodies_ungathered: 1");
+    let (mut first, mut second) = (client(&forebay), client(&forebay));
+    first.send(HEAD);
+    let mut servers_first = behind.accept();
+    servers_first.read_to("1\r\nx\r\n");
+    second.send(HEAD);
+    // It is passed on when it is whole, with its length,
+    second.send("0\r\n\r\n");
+    let mut servers_second = behind.accept();
+    assert!(servers_second.head().to_lowercase().contains("content-length: 1\r\n"));
+    assert_eq!(servers_second.read(1), "x");
+    servers_second.send("HTTP/1.1 204 No Content\r\n\r\n");
+    second.head();
+    second.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    assert!(servers_second.head().to_lowercase().contains("content-length: 0\r\n"));
+    servers_second.send("HTTP/1.1 204 No Content\r\n\r\n");
+    second.head();
+    // or when enough of it is there,
+    second.send(&format!("{HEAD}4000\r\n{}\r\n", "y".repeat(0x4000)));
+    assert!(servers_second.head().to_lowercase().contains("transfer-encoding: chunked\r\n"));
+    servers_second.read_to("xyyy");
+    // and at once as soon as the other's answer has begun.
+    servers_first.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    first.head();
+    let mut third = client(&forebay);
+    drop(second);
+    servers_second.rest();
+    third.send(HEAD);
+    behind.accept().read_to("1\r\nx\r\n");
 }
 
 #[test]

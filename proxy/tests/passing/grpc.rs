@@ -57,6 +57,24 @@ async fn a_call_arrives_with_its_head_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_share_a_connection_as_far_as_the_server_lets_them() {
+    let (listener, forebay) = both("").await;
+    let mut client = connect(&forebay).await;
+    let mut server = h2::server::Builder::new();
+    server.max_concurrent_streams(2);
+    for _connection in 0..2 {
+        let first = client.send_request(call("application/grpc"), true).unwrap().0;
+        let (stream, _) = timeout(LONG, listener.accept()).await.unwrap().unwrap();
+        let mut connection = server.handshake::<_, Bytes>(stream).await.unwrap();
+        let _held = timeout(LONG, connection.accept()).await.unwrap().unwrap().unwrap();
+        let second = client.send_request(call("application/grpc"), true).unwrap().0;
+        let _held_too = timeout(LONG, connection.accept()).await.unwrap().unwrap().unwrap();
+        // They stay under way, so that the next one needs a connection of its own.
+        tokio::spawn(async move { (connection.accept().await.is_some(), _held, _held_too, first, second) });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_cancelled_is_not_taken_for_complete() {
     let (listener, forebay) = both("").await;
     let mut client = connect(&forebay).await;

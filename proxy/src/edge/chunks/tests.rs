@@ -1,5 +1,9 @@
 use super::*;
 
+#[path = "../../../fuzz/src/targets.rs"]
+#[allow(unreachable_pub, reason = "the fuzz target needs it public")]
+mod targets;
+
 const MOST: usize = 4_000;
 
 /// What becomes of a body that comes in these pieces: the bytes up to its end, `None` if it has none, or the flaw.
@@ -165,5 +169,15 @@ fn sizes_mean_the_same_to_pingora() {
         let mut chunks = Chunks::new(MOST);
         assert_eq!(chunks.take(line), Ok(Progress::More), "{line:?}");
         assert_eq!(httparse::parse_chunk_size(line), Ok(httparse::Status::Complete((line.len(), chunks.size))), "{line:?}");
+    }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_holds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/chunks");
+    let entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(entries.len() >= 12);
+    for entry in entries {
+        (0..=entry.len()).for_each(|end| targets::chunks(&entry[..end]));
     }
 }
