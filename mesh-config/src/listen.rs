@@ -61,6 +61,10 @@ pub struct HttpLimits {
     pub body_time: Duration,
     /// Longest wait for the client to take a piece of the answer. Default 30 s.
     pub write_idle: Duration,
+    /// How long the server behind may neither take a piece of a body that is there nor give one of its answer. Default 10 min.
+    pub upstream_idle: Duration,
+    /// How long nothing may be said on a connection that has become a websocket's. Default 5 min.
+    pub tunnel_idle: Duration,
     /// How long a connection may stay without a request. Default 60 s.
     pub keep_alive: Duration,
     pub http2: Http2Limits,
@@ -112,6 +116,8 @@ impl Default for HttpLimits {
             bodies_ungathered: 32,
             body_time: Duration::from_secs(60),
             write_idle: Duration::from_secs(30),
+            upstream_idle: Duration::from_secs(600),
+            tunnel_idle: Duration::from_secs(300),
             keep_alive: Duration::from_secs(60),
             http2: Http2Limits::default(),
         }
@@ -234,6 +240,18 @@ impl HttpLimits {
                 duration(SOME_TIME),
                 from.write_idle,
                 "Longest wait for the client to take a piece of the answer.",
+            ),
+            upstream_idle: keys.key(
+                "upstream_idle",
+                duration(SOME_TIME),
+                from.upstream_idle,
+                "How long the server behind may neither take a piece of a body that is there nor give one of its answer.",
+            ),
+            tunnel_idle: keys.key(
+                "tunnel_idle",
+                duration(SOME_TIME),
+                from.tunnel_idle,
+                "How long nothing may be said on a connection that has become a websocket's.",
             ),
             keep_alive: keys.key("keep_alive", duration(SOME_TIME), from.keep_alive, "How long a connection may stay without a request."),
             http2: keys.key("http2", table(Http2Limits::declare), from.http2, "What one HTTP/2 connection may take."),

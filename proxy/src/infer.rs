@@ -15,6 +15,7 @@ use pingora::protocols::http::ServerSession;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::edge::left;
 use crate::rejection::Rejection;
 use crate::request::{Request, Stopwatch};
 use crate::served::{Ready, Served};
@@ -102,22 +103,15 @@ pub(crate) async fn wait<T>(session: &mut ServerSession, served: &Served, work: 
     let given_up = async {
         // The batch goes first: watch and clock are set up while it runs.
         yield_now().await;
-        timeout(within, left(session)).await.unwrap_or(Rejection::TimedOut { after: within })
+        match timeout(within, left(session)).await {
+            Ok(()) => Rejection::CallerLeft,
+            Err(_) => Rejection::TimedOut { after: within },
+        }
     };
     tokio::select! {
         biased;
         done = work => Ok(done),
         rejection = given_up => Err(rejection),
-    }
-}
-
-/// Resolves when the caller has left. Bytes of a next request are kept by pingora.
-async fn left(session: &mut ServerSession) -> Rejection {
-    loop {
-        match session.read_body_or_idle(true).await {
-            Ok(_) => {}
-            Err(_) => return Rejection::CallerLeft,
-        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Recorder {
             rows: request.rows,
             batch_rows: request.batch_rows,
             bytes_in: session.body_bytes_read() as u64,
-            bytes_out: session.body_bytes_sent() as u64,
+            bytes_out: (session.body_bytes_sent() + request.bytes_out) as u64,
             duration: took,
             stages: request.stages,
             class: request.predicted.as_ref().filter(|_| wanted.predictions).map(|p| p.class.as_str()),

@@ -85,6 +85,10 @@ pub(crate) enum Rejection {
     Upstream {
         detail: &'static str,
     },
+    /// It has neither taken nor given anything for too long.
+    UpstreamSilent {
+        after: Duration,
+    },
     /// The caller left; nobody reads the answer.
     CallerLeft,
     Internal {
@@ -152,6 +156,7 @@ impl Rejection {
             Self::TimedOut { .. } => Row(504, "timed_out", "The model did not answer in time"),
             Self::Backend(error) => backend_row(error),
             Self::Upstream { .. } => Row(502, "upstream", "The server behind Forebay cannot be reached"),
+            Self::UpstreamSilent { .. } => Row(504, "upstream_silent", "The server behind Forebay is silent"),
             Self::CallerLeft => Row(499, "caller_left", "The caller left"),
             Self::Internal { .. } => Row(500, "internal", "Forebay failed"),
         }
@@ -253,6 +258,7 @@ impl Rejection {
             }
             Self::TimedOut { after } => format!("there was no answer within {} ms", after.as_millis()),
             Self::Backend(error) => error.to_string(),
+            Self::UpstreamSilent { after } => format!("it has neither taken nor given anything for {} s", after.as_secs()),
             Self::CallerLeft => "the caller left before the answer".to_owned(),
         }
     }

@@ -90,6 +90,8 @@ pub(crate) struct Request {
     pub(crate) rows: Option<usize>,
     pub(crate) batch_rows: Option<usize>,
     pub(crate) predicted: Option<Predicted>,
+    /// Bytes of the answer's body that pingora has not written itself.
+    pub(crate) bytes_out: usize,
     /// The memory of the body, until the request has ended.
     pub(crate) held: Option<Held>,
 }
@@ -111,6 +113,7 @@ impl Request {
             rows: None,
             batch_rows: None,
             predicted: None,
+            bytes_out: 0,
             held: None,
         }
     }

@@ -23,9 +23,10 @@ use tokio::time::{Sleep, sleep};
 
 use super::chunks::{BadChunk, Chunks, Progress};
 use super::farewell::Farewell;
+use super::left::AGAIN;
 pub(super) use super::phase::Phase;
 use super::seam::Seam;
-use super::socket::Socket;
+use super::socket::{More, Socket};
 use crate::rejection::{Rejection, wire};
 
 /// Bytes of an answer that are gathered before they are written: a head and a small body leave in one segment train.
@@ -103,6 +104,22 @@ impl Guard {
         if self.ahead.is_empty() { self.socket.readable().await } else { Ok(()) }
     }
 
+    /// Resolves when the client has closed its side. Nothing is read: what comes may belong to the next request.
+    pub(super) async fn left(&self) {
+        while let Ok(more) = self.socket.more().await {
+            match more {
+                More::Nothing => return,
+                More::Bytes => sleep(AGAIN).await,
+                More::Unknown => {}
+            }
+        }
+    }
+
+    /// The connection is to be reset: whoever reads until it ends must not take an answer that broke off for a whole one.
+    pub(super) fn reset_on_close(&self) {
+        self.socket.reset_on_close();
+    }
+
     /// Not every request reads a body, so that its phase may have passed without a read.
     fn turn_to_phase(&mut self) {
         if self.counted == self.phase.number() {
@@ -132,8 +149,6 @@ impl Guard {
         let before = buffer.filled().len();
         if Pin::new(&mut self.socket).poll_read(cx, buffer)?.is_pending() {
             self.poll_head_deadline(cx)?;
-            // Nothing is to be done now: what was gathered need not wait for more.
-            let _sent = self.poll_send(cx)?;
             return Poll::Pending;
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
@@ -256,6 +271,10 @@ impl AsyncWrite for Guard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.gathered.len() + bytes.len() <= GATHERED {
             self.gathered.extend_from_slice(bytes);
+            if self.phase.writes_at_once() {
+                // What does not leave now leaves with what is written or flushed next.
+                let _sent = self.poll_send(cx)?;
+            }
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_send(cx))?;

@@ -1,6 +1,7 @@
 //! HTTP/1.1: one request after another on one connection, pipelined ones included.
 
 use bytes::{Bytes, BytesMut};
+use http::Version;
 use pingora::http::ResponseHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -9,6 +10,7 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::guard::Guard;
+use super::left::guard;
 use super::listener::Edge;
 use crate::rejection::Rejection;
 
@@ -42,7 +44,10 @@ async fn request(guard: Box<Guard>, connection: &Connection, edge: &Edge) -> Opt
     if *edge.draining.borrow() {
         session.set_keepalive(None);
     }
-    edge.gateway.serve(&mut session, connection.clone()).await.ok()?;
+    if edge.gateway.serve(&mut session, connection.clone()).await.is_err() {
+        break_off(&session);
+        return None;
+    }
     Box::pin(session.finish()).await.ok().flatten().map(|reusable| reusable.into_parts())
 }
 
@@ -55,6 +60,15 @@ fn session(guard: Box<Guard>, edge: &Edge) -> Box<ServerSession> {
     session.set_read_timeout(Some(limits.body_idle));
     session.set_total_drain_timeout(Some(limits.body_idle));
     session
+}
+
+/// A client of HTTP/1.0 may know the end of an answer by the end of the connection alone.
+fn break_off(session: &ServerSession) {
+    if session.req_header().version == Version::HTTP_10
+        && let Some(guard) = guard(session)
+    {
+        guard.reset_on_close();
+    }
 }
 
 /// Answers a head that pingora could not read. There is no request, so that there is no line in the log either.

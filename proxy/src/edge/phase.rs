@@ -12,6 +12,8 @@ pub(crate) struct Phase {
     /// What was read last was a head to its end and nothing behind it, for certain.
     at_seam: AtomicBool,
     chunked: AtomicBool,
+    /// What is written leaves at once, instead of with what is written next.
+    at_once: AtomicBool,
 }
 
 impl Phase {
@@ -29,11 +31,21 @@ impl Phase {
         Ok(())
     }
 
+    /// Whether what is written from now on leaves at once, because nobody knows when more of it comes.
+    pub(crate) fn write_at_once(&self, at_once: bool) {
+        self.at_once.store(at_once, Ordering::Relaxed);
+    }
+
+    pub(super) fn writes_at_once(&self) -> bool {
+        self.at_once.load(Ordering::Relaxed)
+    }
+
     /// The next bytes are another head.
     pub(crate) fn head(&self) {
         self.number.store(self.number().next_multiple_of(2), Ordering::Relaxed);
         self.at_seam.store(false, Ordering::Relaxed);
         self.chunked.store(false, Ordering::Relaxed);
+        self.at_once.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn head_read(&self, at_seam: bool) {

@@ -1,16 +1,18 @@
 //! TCP and unix sockets as one type, and the listeners that give them.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use forebay_mesh_config::listen::Address;
 use socket2::{SockFilter, SockRef};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// A connection of either kind.
@@ -36,12 +38,47 @@ impl Socket {
         }
     }
 
+    /// What is to be read; resolves when there is something, the peer has closed, or nobody knows.
+    pub(super) async fn more(&self) -> io::Result<More> {
+        let mut byte = [MaybeUninit::uninit()];
+        let (ready, peeked) = match self {
+            Socket::Tcp(s) => (s.ready(Interest::READABLE).await?, s.try_io(Interest::READABLE, || SockRef::from(s).peek(&mut byte))),
+            Socket::Unix(s) => (s.ready(Interest::READABLE).await?, s.try_io(Interest::READABLE, || SockRef::from(s).peek(&mut byte))),
+        };
+        match peeked {
+            _ if ready.is_read_closed() => Ok(More::Nothing),
+            Ok(0) => Ok(More::Nothing),
+            Ok(_) => Ok(More::Bytes),
+            // The system said so before the last byte was read; now it is asked again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(More::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn reset_on_close(&self) {
+        let linger = Some(Duration::ZERO);
+        // Without it the connection ends all the same.
+        let _set = match self {
+            Socket::Tcp(s) => SockRef::from(s).set_linger(linger),
+            Socket::Unix(_) => Ok(()),
+        };
+    }
+
     pub(super) fn descriptor(&self) -> i32 {
         match self {
             Socket::Tcp(s) => s.as_raw_fd(),
             Socket::Unix(s) => s.as_raw_fd(),
         }
     }
+}
+
+/// What a socket has to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    Bytes,
+    /// The peer has closed its side.
+    Nothing,
+    Unknown,
 }
 
 impl AsyncRead for Socket {

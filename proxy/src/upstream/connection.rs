@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
 use tokio::time::Instant;
 
-use super::head::{Kind, Outgoing};
+use super::head::{Kind, Outgoing, announcement};
 use super::upload::Body;
 use crate::rejection::Rejection;
 use crate::request::{InFlight, Permit};
@@ -36,9 +36,13 @@ const MOST_IDLE: usize = 128;
 /// write to the client.
 const PIECE: usize = (16 << 10) - 256;
 
-/// What an HTTP/2 stream may bring before it is taken, and all of them together.
+/// Calls on one HTTP/2 connection, if the server allows so many: as many as RFC 9113 section 6.5.2 wants it to, at least.
+const CALLS: usize = 100;
+
+/// What an HTTP/2 stream may bring before it is taken. All of them together may bring it, or clients that do not take their answers would
+/// hold up the others'.
 const STREAM_WINDOW: u32 = 64 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * CALLS as u32;
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -142,6 +146,7 @@ impl Connections {
 }
 
 const NO_HTTP: &str = "it answers something that is not HTTP";
+const TOO_LARGE: &str = "the head of its answer has more than 16 KB or 100 lines";
 
 /// The connection of one request.
 pub(super) enum Connection {
@@ -170,6 +175,7 @@ impl From<TrySendError<Outgoing>> for Unanswered {
     fn from(mut failed: TrySendError<Outgoing>) -> Self {
         match failed.take_message() {
             Some(unsent) => Unanswered::Unsent(Box::new(unsent)),
+            None if failed.error().is_parse_too_large() => Unanswered::Never(Rejection::Upstream { detail: TOO_LARGE }),
             None if failed.error().is_parse() => Unanswered::Never(Rejection::Upstream { detail: NO_HTTP }),
             None => Unanswered::Broken,
         }
@@ -234,13 +240,15 @@ impl Connection {
     /// Polls what depends on the connection, and the connection.
     fn drive<T>(&mut self, cx: &mut Context<'_>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let polled = poll(cx);
-        if let Connection::Http1(http1) = self
-            && polled.is_pending()
-            && http1.advance(cx)
-        {
-            return poll(cx);
+        if polled.is_pending() && self.advance(cx) { poll(cx) } else { polled }
+    }
+
+    /// Drives the connection; whether there was one that needs it.
+    pub(super) fn advance(&mut self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Connection::Http1(http1) => http1.advance(cx),
+            Connection::Http2 { .. } => false,
         }
-        polled
     }
 
     /// The bare stream, once hyper has let go of it.
@@ -266,7 +274,7 @@ struct Http2 {
 
 impl Http2 {
     fn takes_another(&self) -> bool {
-        !self.sender.is_closed() && self.calls.count() < self.most.load(Ordering::Relaxed)
+        !self.sender.is_closed() && self.calls.count() < self.most.load(Ordering::Relaxed).min(CALLS)
     }
 
     fn call(&self, new: bool) -> Connection {
@@ -291,12 +299,7 @@ impl Http1 {
     fn send(&mut self, mut outgoing: Outgoing) -> impl Future<Output = Answer> + use<> {
         let announced = self.announced.clone();
         hyper::ext::on_informational(&mut outgoing, move |head| {
-            if let Ok(mut ours) = ResponseHeader::build_no_case(head.status(), Some(head.headers().len())) {
-                for (name, value) in head.headers() {
-                    let _appended = ours.append_header(name.clone(), value.clone());
-                }
-                announced.lock().push(ours);
-            }
+            announced.lock().extend(announcement(head.status(), head.headers().clone()));
         });
         self.sender.try_send_request(outgoing)
     }

@@ -18,6 +18,7 @@ use hyper::body::{Frame, SizeHint};
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
+use super::delivery::Delivery;
 use super::head::Kind;
 use crate::body::{broken, declared_length};
 use crate::rejection::Rejection;
@@ -81,11 +82,18 @@ impl hyper::body::Body for Body {
 /// The client's side of a body.
 pub(super) struct Upload {
     rest: Rest,
-    /// Of a body that was gathered whole.
-    whole: Option<Bytes>,
-    pieces: Option<Body>,
+    ready: Ready,
     /// Of a body that was not gathered, until its answer begins.
     ungathered: Option<Permit>,
+}
+
+/// What can be sent.
+enum Ready {
+    /// All of it, again and again.
+    Whole(Option<Bytes>),
+    /// Its pieces, once.
+    Pieces(Body),
+    Gone,
 }
 
 /// What comes yet.
@@ -104,8 +112,9 @@ impl Upload {
         limits: &HttpLimits,
         ungathered: &InFlight,
     ) -> Result<Self, Rejection> {
+        let whole = |bytes: Option<Bytes>| Upload { rest: Rest::Nothing, ready: Ready::Whole(bytes), ungathered: None };
         if session.is_body_done() {
-            return Ok(Upload { rest: Rest::Nothing, whole: None, pieces: None, ungathered: None });
+            return Ok(whole(None));
         }
         let headers = &session.req_header().headers;
         let length = declared_length(headers);
@@ -117,12 +126,12 @@ impl Upload {
             most if !at_once && most > 0 => gather(session, most, limits.body_idle).await?,
             _ => Bytes::new(),
         };
+        let gathered = (!gathered.is_empty()).then_some(gathered);
         if session.is_body_done() {
-            return Ok(Upload { rest: Rest::Nothing, whole: Some(gathered), pieces: None, ungathered: None });
+            return Ok(whole(gathered));
         }
         let (sender, rest) = mpsc::channel(0);
-        let first = (!gathered.is_empty()).then_some(gathered);
-        Ok(Upload { rest: Rest::Passed(sender), whole: None, pieces: Some(Body::Pieces { first, rest }), ungathered })
+        Ok(Upload { rest: Rest::Passed(sender), ready: Ready::Pieces(Body::Pieces { first: gathered, rest }), ungathered })
     }
 
     /// The server has begun to answer.
@@ -130,47 +139,62 @@ impl Upload {
         self.ungathered = None;
     }
 
-    /// The body to be sent: again and again if it is whole, otherwise once.
-    pub(super) fn body(&mut self) -> Body {
-        self.pieces.take().unwrap_or_else(|| Body::Whole(self.whole.clone().filter(|bytes| !bytes.is_empty())))
-    }
-
-    /// Whether a request may be sent again that may have been served already (RFC 9110 section 9.2.2).
-    pub(super) fn is_repeatable(&self, session: &ServerSession) -> bool {
-        matches!(self.rest, Rest::Nothing) && session.req_header().method.is_idempotent()
-    }
-
-    /// Passes the next piece on, and fails when the client has left. A piece may take `idle`; without that, as long as pingora gives it. May be
-    /// dropped at any time.
-    pub(super) async fn advance(&mut self, session: &mut ServerSession, idle: Option<Duration>) -> Result<(), Rejection> {
-        match &mut self.rest {
-            Rest::Nothing => session.read_body_or_idle(true).await.map(drop).map_err(|_| Rejection::CallerLeft),
-            Rest::Dropped => {
-                if next(session, idle).await?.is_none() {
-                    self.rest = Rest::Nothing;
-                }
-                Ok(())
+    /// The body to be sent; `None` when it was sent before and cannot be again.
+    pub(super) fn body(&mut self) -> Option<Body> {
+        match std::mem::replace(&mut self.ready, Ready::Gone) {
+            Ready::Whole(bytes) => {
+                self.ready = Ready::Whole(bytes.clone());
+                Some(Body::Whole(bytes))
             }
+            Ready::Pieces(body) => Some(body),
+            Ready::Gone => None,
+        }
+    }
+
+    /// Passes the next piece on, and fails when the client has left. A piece may take `idle`; without that, as long as it likes. May be left at
+    /// any time.
+    pub(super) async fn advance(
+        &mut self,
+        session: &mut ServerSession,
+        delivery: &mut Delivery,
+        idle: Option<Duration>,
+    ) -> Result<(), Rejection> {
+        let piece = match &mut self.rest {
+            Rest::Nothing => {
+                delivery.left(session).await;
+                return Err(Rejection::CallerLeft);
+            }
+            Rest::Dropped => next(session, idle).await?.map(|_| Bytes::new()),
             Rest::Passed(pieces) => {
-                if poll_fn(|cx| pieces.poll_ready(cx)).await.is_err() {
+                let taken = tokio::select! {
+                    biased;
+                    taken = poll_fn(|cx| pieces.poll_ready(cx)) => taken,
+                    () = delivery.left(session) => return Err(Rejection::CallerLeft),
+                };
+                if taken.is_err() {
                     self.rest = Rest::Dropped;
                     return Ok(());
                 }
                 let piece = next(session, idle).await?;
-                let piece = join(session, piece)?;
-                let ended = piece.is_none();
-                // If nobody takes it, the next call notices.
-                let _taken = match piece {
-                    Some(bytes) if bytes.is_empty() => Ok(()),
-                    Some(bytes) => pieces.start_send(Piece::Data(bytes)),
-                    None => pieces.start_send(Piece::End),
-                };
-                if ended {
-                    self.rest = Rest::Nothing;
-                    self.ungathered = None;
-                }
-                Ok(())
+                join(session, piece)?
             }
+        };
+        self.pass(piece);
+        Ok(())
+    }
+
+    /// Hands a piece over to the server's side, which has room for it. If nobody takes it, the next call notices.
+    fn pass(&mut self, piece: Option<Bytes>) {
+        if let Rest::Passed(pieces) = &mut self.rest {
+            let _taken = match &piece {
+                Some(bytes) if bytes.is_empty() => Ok(()),
+                Some(bytes) => pieces.start_send(Piece::Data(bytes.clone())),
+                None => pieces.start_send(Piece::End),
+            };
+        }
+        if piece.is_none() {
+            self.rest = Rest::Nothing;
+            self.ungathered = None;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wire::{Behind, client};
+use crate::support::until_true;
+use crate::wire::{Behind, client, used};
 
 #[test]
 fn a_body_that_does_not_come_is_nothing_that_the_server_hears_of() {
@@ -162,4 +163,113 @@ fn a_body_that_stops_is_408_whether_the_server_has_heard_of_it_or_not() {
     // Of the chunked one the server has heard, and sees that it ended before its end.
     let mut server = behind.accept();
     assert!(!server.rest().ends_with("0\r\n\r\n"));
+}
+
+#[test]
+fn a_body_that_was_passed_on_in_pieces_is_not_sent_again_without_it() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let long = "y".repeat(20_000);
+    let bodies = [
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(), String::new(), "0\r\n\r\n".to_owned()),
+        (format!("Content-Length: 40000\r\n\r\n{long}"), long.clone(), format!("{long}{long}")),
+    ];
+    for (first, second, end) in bodies {
+        let (mut client, mut server) = used(&forebay, &behind);
+        client.send(&format!("PUT /put HTTP/1.1\r\nHost: a\r\n{first}"));
+        server.head();
+        client.send(&second);
+        server.read_to(&end);
+        drop(server);
+        client.read_to("HTTP/1.1 502 ");
+        let mut victim = self::client(&forebay);
+        victim.send("GET /victim HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(behind.accept().head().starts_with("GET /victim "));
+    }
+}
+
+#[test]
+fn a_body_that_was_gathered_whole_is_sent_again_with_it() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let (mut client, mut server) = used(&forebay, &behind);
+    client.send("PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    server.read_to("hello");
+    drop(server);
+    let mut server = behind.accept();
+    let head = server.head();
+    assert!(head.starts_with("PUT /put ") && head.contains("content-length: 5\r\n"), "{head}");
+    assert_eq!(server.read(5), "hello");
+    server.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 204 "));
+}
+
+#[test]
+fn a_client_may_send_all_before_it_reads_any() {
+    const MUCH: usize = 16 << 20;
+    let behind = Behind::new();
+    let forebay = behind.forebay("write_idle: 2s");
+    let mut client = client(&forebay);
+    client.send(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n"));
+    client.send_many(20_000);
+    let mut server = behind.accept();
+    server.head();
+    server.send(&format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n"));
+    let mut answering = server.again();
+    let answer = std::thread::spawn(move || answering.send_many(MUCH));
+    let body = std::thread::spawn(move || server.read(MUCH).len());
+    client.send_many(MUCH - 20_000);
+    assert_eq!(body.join().unwrap(), MUCH);
+    client.head();
+    assert_eq!(client.read(MUCH).len(), MUCH);
+    answer.join().unwrap();
+}
+
+#[test]
+fn a_client_that_leaves_while_its_body_is_not_taken_is_noticed() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    for framing in ["Content-Length: 1000000000", "Transfer-Encoding: chunked"] {
+        let mut client = client(&forebay);
+        client.send(&format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"));
+        if framing.ends_with("chunked") {
+            client.send("3b9aca00\r\n");
+        }
+        let server = behind.server_that_reads_nothing(&mut client);
+        client.reset();
+        until_true("no request is in flight", || forebay.metric("forebay_requests_in_flight", &[]) == 0.0);
+        drop(server);
+    }
+}
+
+#[test]
+fn a_server_that_takes_or_gives_nothing_is_not_waited_for_for_ever() {
+    const IDLE: Duration = Duration::from_secs(1);
+    let behind = Behind::new();
+    let forebay = behind.forebay("upstream_idle: 1s");
+    let mut asking = client(&forebay);
+    asking.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut silent = behind.accept();
+    silent.head();
+    let began = Instant::now();
+    assert!(asking.head().starts_with("HTTP/1.1 504 "));
+    assert!(began.elapsed() >= IDLE / 2 && began.elapsed() < 3 * IDLE, "{:?}", began.elapsed());
+    // As long as something comes it is waited for.
+    let mut asking = client(&forebay);
+    asking.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut slow = behind.accept();
+    slow.head();
+    slow.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+    for piece in ["ab", "cd", "ef"] {
+        std::thread::sleep(IDLE * 3 / 5);
+        slow.send(piece);
+    }
+    asking.read_to("abcdef");
+    drop(slow);
+    // Its client cannot be seen to leave: what it sent stands between.
+    let mut client = client(&forebay);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    let _server = behind.server_that_reads_nothing(&mut client);
+    drop(client);
+    until_true("no request is in flight", || forebay.metric("forebay_requests_in_flight", &[]) == 0.0);
 }

@@ -1,6 +1,8 @@
 //! Connections that end: the server's between two requests, the client's in the middle, and both after a change of protocol.
 
-use crate::support::Forebay;
+use std::time::{Duration, Instant};
+
+use crate::support::{Forebay, until_true};
 use crate::wire::{Behind, End, client, used};
 
 #[test]
@@ -125,4 +127,54 @@ fn a_handshake_that_the_server_declines_is_a_request_like_any_other() {
     client.read_to("\r\n\r\nno");
     client.send("GET /again HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(server.head().starts_with("GET /again "));
+}
+
+#[test]
+fn a_client_that_leaves_behind_its_next_request_is_noticed() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    for more in ["GET /next HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n"] {
+        let mut client = client(&forebay);
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut server = behind.accept();
+        server.head();
+        client.send(more);
+        drop(client);
+        assert_eq!(server.rest(), "");
+    }
+}
+
+#[test]
+fn a_websocket_may_be_silent_for_its_own_time() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("body_idle: 1s, tunnel_idle: 3s");
+    let (mut client, mut server) = websocket(&forebay, &behind);
+    std::thread::sleep(Duration::from_millis(1_500));
+    client.send("still here");
+    assert_eq!(server.read(10), "still here");
+    let began = Instant::now();
+    assert_eq!((client.rest().as_str(), server.rest().as_str()), ("", ""));
+    assert!(began.elapsed() > Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_websocket_talks_while_the_other_direction_is_full() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let (mut client, mut server) = websocket(&forebay, &behind);
+    let unread = server.fill();
+    client.send("a question");
+    assert_eq!(server.read(10), "a question");
+    assert_eq!(client.read(unread).len(), unread);
+}
+
+#[test]
+fn a_websocket_whose_client_leaves_while_nothing_is_taken_ends() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let (mut client, server) = websocket(&forebay, &behind);
+    client.fill();
+    client.reset();
+    until_true("no request is in flight", || forebay.metric("forebay_requests_in_flight", &[]) == 0.0);
+    drop(server);
 }

@@ -2,8 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 use crate::support::{Forebay, LONG, until};
+
+/// A socket that takes nothing for so long is full.
+const FULL: Duration = Duration::from_millis(300);
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -54,6 +60,38 @@ impl End {
         self.take(self.ahead.len())
     }
 
+    /// Sends so many bytes, as fast as they are taken.
+    pub(crate) fn send_many(&mut self, bytes: usize) {
+        self.stream.write_all(&vec![b'x'; bytes]).unwrap();
+    }
+
+    /// Sends until nothing is taken for a while; how much was.
+    pub(crate) fn fill(&mut self) -> usize {
+        self.stream.set_write_timeout(Some(FULL)).unwrap();
+        std::iter::from_fn(|| self.stream.write(&[b'x'; 64 << 10]).ok()).sum()
+    }
+
+    /// Breaks the connection off, so that the other end hears of it even if nothing more fits on its way.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// The same end once more, for another thread.
+    pub(crate) fn again(&self) -> End {
+        End { stream: self.stream.try_clone().unwrap(), ahead: Vec::new() }
+    }
+
+    /// Whether the other end broke the connection off, once everything before that is read.
+    pub(crate) fn is_reset(&mut self) -> bool {
+        loop {
+            match self.stream.read(&mut [0; 1 << 10]) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
     /// Nothing more will be sent.
     pub(crate) fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
@@ -99,6 +137,15 @@ impl Behind {
     /// Forebay in front, with `listen.limits`.
     pub(crate) fn forebay(&self, limits: &str) -> Forebay {
         Forebay::start(&format!("listen: {{ threads: 1, limits: {{ {limits} }} }}\nupstream: http://{}\n", self.address()))
+    }
+
+    /// The next connection, of which nothing is read while a client sends as much as is taken.
+    pub(crate) fn server_that_reads_nothing(&self, client: &mut End) -> End {
+        // What is gathered comes before the connection.
+        client.send_many(20_000);
+        let server = self.accept();
+        assert!(client.fill() > 0);
+        server
     }
 
     /// The next connection.
