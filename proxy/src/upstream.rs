@@ -17,6 +17,7 @@ use std::task::Poll;
 use forebay_batch::backend::Target;
 use forebay_mesh_config::models;
 use futures_util::FutureExt;
+use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http::{StatusCode, Version};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -172,16 +173,18 @@ struct Passage<'a> {
 impl Passage<'_> {
     async fn answer(&mut self, request: &Request, parts: Parts, mut body: Incoming) -> Result<(), Rejection> {
         let head = head::incoming(parts, self.session.req_header(), &body)?;
-        // What is there already is written together with the head.
-        let phase = &request.connection.phase;
+        // pingora flushes the pieces of a body that has no length, and h2 its frames.
+        let is_flushed = self.session.is_http2() || !head.headers.contains_key(CONTENT_LENGTH);
+        let write_at_once = |at_once: bool| request.connection.phase.write_at_once(at_once && !is_flushed);
         let mut first = self.connection.frame(&mut body).now_or_never();
-        phase.write_at_once(first.is_none());
+        // What is there already is written together with the head.
+        write_at_once(first.is_none());
         let bodiless = matches!(first, Some(None));
         answer_head(self.session, request, head, bodiless).await?;
         if bodiless {
             return answer::finish(self.session).await.map_err(|_| Rejection::CallerLeft);
         }
-        phase.write_at_once(true);
+        write_at_once(true);
         self.delivery.begin(self.session, request.live.snapshot.listen.limits.write_idle);
         loop {
             let frame = match first.take() {

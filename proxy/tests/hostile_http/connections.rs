@@ -46,12 +46,12 @@ fn old() -> Vec<Case> {
         with("with Host", "GET /v2/health/live HTTP/1.0\r\nHost: a\r\n\r\n", "200 - closed"),
         with("that stays", "GET /v2/health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "200 - open"),
         with("passed on without Host", "GET /x HTTP/1.0\r\n\r\n", "200 - closed"),
-        with("chunked", "POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 - closed"),
-        with("two hosts", "GET /x HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "400 - closed"),
+        with("chunked", "POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 bad_head closed"),
+        with("two hosts", "GET /x HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "400 bad_head closed"),
         with("with a body and no length", "POST /x HTTP/1.0\r\n\r\nhello", "200 - closed"),
         with("with LF alone", "GET /x HTTP/1.0\n\n", "400 bad_head closed"),
         with("HTTP/0.9", "GET /v2/health/live\r\n", "none - closed"),
-        with("HTTP/1.9", "GET /v2 HTTP/1.9\r\nHost: a\r\n\r\n", "400 - closed"),
+        with("HTTP/1.9", "GET /v2 HTTP/1.9\r\nHost: a\r\n\r\n", "400 bad_head closed"),
         with("HTTP/3.0", "GET /v2 HTTP/3.0\r\nHost: a\r\n\r\n", "none - closed"),
     ]
 }
@@ -128,10 +128,10 @@ fn others() -> Vec<Case> {
         with("a line of SMTP", b"EHLO a\r\n", "none - closed"),
         with("a line of SSH", b"SSH-2.0-x\r\n", "none - closed"),
         with("a command of Redis", b"*1\r\n$4\r\nPING\r\n", "none - closed"),
-        with("zeros", &[0; 1000], "400 - closed"),
+        with("zeros", &[0; 1000], "400 bad_head closed"),
         with("noise", &(0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>(), "none - closed"),
         with("line feeds", &[b'\n'; 10_000], "none - closed"),
-        with("blanks", &[b' '; 100_000], "400 - closed"),
+        with("blanks", &[b' '; 100_000], "400 bad_head closed"),
         with("a preface with a mistake", b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", "none - closed"),
     ]
 }

@@ -19,14 +19,14 @@ fn lengths() -> Vec<Case> {
     };
     vec![
         with("twice the same", "2\r\nContent-Length: 2", "{}", BAD),
-        with("twice, different", "2\r\nContent-Length: 3", "{}", "400 - closed"),
+        with("twice, different", "2\r\nContent-Length: 3", "{}", "400 bad_head closed"),
         with("a list", "2, 2", "{}", BAD),
-        with("negative", "-1", "", "400 - closed"),
-        with("a sign", "+2", "{}", "400 - closed"),
-        with("hexadecimal", "0x2", "{}", "400 - closed"),
-        with("a word", "two", "{}", "400 - closed"),
-        with("empty", "", "{}", "400 - closed"),
-        with("over 64 bits", "99999999999999999999", "{}", "400 - closed"),
+        with("negative", "-1", "", "400 bad_head closed"),
+        with("a sign", "+2", "{}", "400 bad_head closed"),
+        with("hexadecimal", "0x2", "{}", "400 bad_head closed"),
+        with("a word", "two", "{}", "400 bad_head closed"),
+        with("empty", "", "{}", "400 bad_head closed"),
+        with("over 64 bits", "99999999999999999999", "{}", "400 bad_head closed"),
         with("a terabyte", "1099511627776", "{}", "413 body_too_large closed"),
         with("one byte too many", "1048577", "{}", "413 body_too_large closed"),
         with("more than comes", "100", "{}", "408 body_timed_out closed"),
@@ -42,11 +42,11 @@ fn both() -> Vec<Case> {
         with("chunked and a length of nothing", "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", BAD),
         with("chunked twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", BAD),
         with("gzip and chunked", "Transfer-Encoding: gzip, chunked\r\n", BAD),
-        with("chunked and gzip", "Transfer-Encoding: chunked, gzip\r\n", "400 - closed"),
-        with("identity", "Transfer-Encoding: identity\r\n", "400 - closed"),
-        with("xchunked", "Transfer-Encoding: xchunked\r\n", "400 - closed"),
+        with("chunked and gzip", "Transfer-Encoding: chunked, gzip\r\n", "400 bad_head closed"),
+        with("identity", "Transfer-Encoding: identity\r\n", "400 bad_head closed"),
+        with("xchunked", "Transfer-Encoding: xchunked\r\n", "400 bad_head closed"),
         with("a shadow of the length", "Content_Length: 5\r\nContent-Length: 5\r\n", BAD),
-        with("an empty coding", "Transfer-Encoding:\r\n", "400 - closed"),
+        with("an empty coding", "Transfer-Encoding:\r\n", "400 bad_head closed"),
     ]
 }
 

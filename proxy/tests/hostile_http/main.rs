@@ -44,8 +44,8 @@ enum Move {
     HalfClose,
 }
 
-/// A case: what is done, and what must come of it as `STATUS[,STATUS…] PROBLEM STATE`. `none` is no answer at all, `-` a problem that is not
-/// asked for, and the state of the connection `open` or `closed`.
+/// A case: what is done, and what must come of it as `STATUS[,STATUS…] PROBLEM STATE`. `none` is no answer at all, `-` an answer without a
+/// problem, and the state of the connection `open` or `closed`.
 #[derive(Clone, Debug)]
 struct Case {
     class: &'static str,
@@ -144,7 +144,7 @@ fn outcome(connection: &mut Connection, case: &Case) -> String {
         let answer = if to_head { Ok(connection.answer_to_head()) } else { connection.try_answer() };
         let Ok(answer) = answer else { break };
         found.push(answer.status.to_string());
-        if expects_problem && !to_head && answer.header("content-type") == Some("application/problem+json") {
+        if !to_head && answer.header("content-type") == Some("application/problem+json") {
             problem = answer.problem();
         }
     }
