@@ -60,14 +60,34 @@ impl Reloader {
             return Ok(());
         }
         warn_of_restarts(&before.snapshot, &snapshot);
-        let live = Live::make(snapshot, Some(&before), &self.makings).await.map_err(|e| format!("{e:#}"))?;
+        let named: Vec<_> = snapshot.models.iter().map(|model| model.name.clone()).collect();
+        let swapped = self.swap(snapshot, &before).await;
+        if swapped.is_err() {
+            self.show_models(&named);
+        }
+        swapped
+    }
+
+    async fn swap(&self, snapshot: Snapshot, before: &Live) -> Result<(), String> {
+        let live = Live::make(snapshot, Some(before), &self.makings).await.map_err(|e| format!("{e:#}"))?;
         self.log.set_filter(&live.snapshot.telemetry.log).map_err(|e| e.to_string())?;
         let version = live.snapshot.version.clone();
         self.live.store(Arc::new(live));
-        self.forget_models(&before);
+        self.forget_models(before);
         self.makings.metrics.config_in_force(&version);
         tracing::info!(version, "the changed configuration is in force");
         Ok(())
+    }
+
+    /// Of these models only those in force are shown, as they are: a refused configuration may have begun with others.
+    fn show_models(&self, named: &[String]) {
+        let (live, metrics) = (self.live.load(), &self.makings.metrics);
+        for name in named {
+            match live.served(name) {
+                Some(served) => metrics.model_ready(name, served.ready().is_ok()),
+                None => metrics.forget_model(name),
+            }
+        }
     }
 
     fn forget_models(&self, before: &Live) {

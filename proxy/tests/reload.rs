@@ -98,3 +98,20 @@ fn a_bad_file_changes_nothing_and_says_so_until_it_is_mended() {
     }
     assert!(forebay.metric("forebay_config_reloads_total", &[("result", "refused")]) >= 4.0);
 }
+
+#[test]
+fn a_refused_configuration_leaves_no_model_behind_in_the_metrics() {
+    let backend = oip_backend();
+    let forebay = Forebay::start(&backend.config("")).when_ready();
+    // The first of them is there before the second is found missing.
+    forebay.write_config(&format!(
+        "{}  unborn: {{ backend: http://127.0.0.1:9 }}\n  missing: {{ repository: nowhere }}\n",
+        backend.config("queue_rows: 77")
+    ));
+    forebay.signal("HUP");
+    until_true("the refusal", || forebay.metric("forebay_config_reloads_total", &[("result", "refused")]) >= 1.0);
+    let text = forebay.admin("/metrics").text();
+    let shown: Vec<_> = text.lines().filter(|line| line.starts_with("forebay_model_ready{")).collect();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(forebay.metric("forebay_model_ready", &[]), 1.0);
+}
