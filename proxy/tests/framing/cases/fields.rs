@@ -152,6 +152,11 @@ fn hidden_requests() -> Vec<Case> {
             SMUGGLED,
             1,
         ),
+        case(
+            "a websocket with chunks and a hidden request",
+            format!("GET /case HTTP/1.1\r\nHost: a\r\n{websocket}{coding}\r\n{length:x}\r\n{SMUGGLED}\r\n0\r\n\r\n"),
+            1,
+        ),
         case("a websocket that the server declines", format!("GET /case HTTP/1.1\r\nHost: a\r\n{websocket}\r\n"), 1),
         case(
             "a websocket with a wrong version and a hidden request",
