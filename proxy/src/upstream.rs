@@ -60,13 +60,14 @@ impl Upstream {
     pub(crate) async fn pass(&self, session: &mut ServerSession, request: &mut Request) -> Result<(), Rejection> {
         let kind = Kind::of(session);
         let mut upload = Upload::begin(session, kind, &request.live.snapshot.listen.limits, &self.ungathered).await?;
+        // What is waited for from here on, is waited for here.
+        session.set_read_timeout(None);
         let longest = request.live.snapshot.listen.limits.upstream_idle;
         let alarm = pin!(sleep(longest));
         let mut silence = Silence::new(alarm, longest);
         let (connection, answer) = self.answer(session, request, kind, &mut upload, &mut silence).await?;
-        upload.is_answered();
         // From now on a pause is the server's business, as in streams in both directions.
-        session.set_read_timeout(None);
+        upload.is_answered();
         let (parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(switch(session, request, kind, connection, parts)).await;
@@ -96,7 +97,12 @@ impl Upstream {
             fresh = connection.is_new();
             match await_answer(session, request, &mut connection, next, upload, silence).await {
                 Ok(answer) => return Ok((connection, answer)),
-                Err(Unanswered::Never(rejection)) => return Err(rejection),
+                Err(Unanswered::Never(rejection)) => {
+                    if matches!(rejection, Rejection::UpstreamSilent { .. }) {
+                        self.connections.avoid(&connection);
+                    }
+                    return Err(rejection);
+                }
                 Err(Unanswered::Unsent(unsent)) if !fresh => next = *unsent,
                 // It may have been read before the connection broke, so that it is repeated only if that makes no difference.
                 Err(Unanswered::Broken) if !fresh && session.req_header().method.is_idempotent() => {
@@ -140,6 +146,9 @@ async fn await_answer(
             biased;
             arrived = connection.arrival(answer.as_mut()) => {
                 for head in arrived.announced {
+                    if head.status == StatusCode::CONTINUE {
+                        upload.is_asked_for();
+                    }
                     // HTTP/1.0 has none of them, and over HTTP/2 pingora leaves them out.
                     if session.req_header().version == Version::HTTP_11 {
                         announce(session, Box::new(head)).await?;

@@ -115,6 +115,12 @@ impl Guard {
         }
     }
 
+    /// Resolves when the client has broken the connection off; that it only says no more is not seen.
+    pub(super) async fn broken(&self) {
+        // Nobody is there of whom to hear, either.
+        let _seen = self.socket.error().await;
+    }
+
     /// The connection is to be reset: whoever reads until it ends must not take an answer that broke off for a whole one.
     pub(super) fn reset_on_close(&self) {
         self.socket.reset_on_close();
@@ -231,6 +237,28 @@ impl Guard {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends `bytes` behind what was gathered, and takes no more of them than leave.
+    fn poll_write_at_once(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let before = self.gathered.len();
+        let along = bytes.get(..GATHERED.saturating_sub(before)).unwrap_or(bytes);
+        if before == 0 || along.is_empty() {
+            ready!(self.poll_send(cx))?;
+            return self.poll_socket_write(cx, Some(bytes));
+        }
+        self.gathered.extend_from_slice(along);
+        if self.poll_send(cx)?.is_ready() {
+            return Poll::Ready(Ok(along.len()));
+        }
+        self.gathered.truncate(before.max(self.sent));
+        match self.sent.saturating_sub(before) {
+            0 => Poll::Pending,
+            left => {
+                (self.gathered, self.sent) = (Vec::new(), 0);
+                Poll::Ready(Ok(left))
+            }
+        }
+    }
+
     /// One write of what was gathered, or of `bytes`; fails when the client has taken nothing for too long.
     fn poll_socket_write(&mut self, cx: &mut Context<'_>, bytes: Option<&[u8]>) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.socket).poll_write(cx, bytes.or(self.gathered.get(self.sent..)).unwrap_or_default()) {
@@ -269,12 +297,11 @@ impl AsyncRead for Guard {
 
 impl AsyncWrite for Guard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.phase.writes_at_once() {
+            return self.poll_write_at_once(cx, bytes);
+        }
         if self.gathered.len() + bytes.len() <= GATHERED {
             self.gathered.extend_from_slice(bytes);
-            if self.phase.writes_at_once() {
-                // What does not leave now leaves with what is written or flushed next.
-                let _sent = self.poll_send(cx)?;
-            }
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_send(cx))?;

@@ -40,6 +40,14 @@ pub(crate) async fn left(session: &mut ServerSession) {
     }
 }
 
+/// Resolves when the client has broken its connection of HTTP/1.1 off. May be left at any time.
+pub(crate) async fn broken(session: &ServerSession) {
+    match guard(session) {
+        Some(guard) => guard.broken().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Below the session; over HTTP/2 there is none of its own.
 pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {
     session.stream().and_then(|stream| stream.as_any().downcast_ref())

@@ -18,6 +18,6 @@ pub(crate) use chunks::BadChunk;
 pub(crate) use connection::Connection;
 pub(crate) use count::Connections;
 pub(crate) use head::check as check_head;
-pub(crate) use left::{left, poll_again};
+pub(crate) use left::{broken, left, poll_again};
 pub(crate) use listener::{Edge, accept};
 pub(crate) use socket::{Listener, Socket};

@@ -55,6 +55,14 @@ impl Socket {
         }
     }
 
+    /// Resolves when the peer has broken the connection off.
+    pub(super) async fn error(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(s) => s.ready(Interest::ERROR).await.map(drop),
+            Socket::Unix(s) => s.ready(Interest::ERROR).await.map(drop),
+        }
+    }
+
     pub(super) fn reset_on_close(&self) {
         let linger = Some(Duration::ZERO);
         // Without it the connection ends all the same.

@@ -19,7 +19,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::TokioExecutor;
 use parking_lot::Mutex;
 use pingora::http::ResponseHeader;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 use super::head::{Kind, Outgoing, announcement};
 use super::upload::Body;
@@ -38,6 +38,9 @@ const PIECE: usize = (16 << 10) - 256;
 
 /// Calls on one HTTP/2 connection, if the server allows so many: as many as RFC 9113 section 6.5.2 wants it to, at least.
 const CALLS: usize = 100;
+
+/// How often is looked whether a server has changed how many calls it takes on a connection.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What an HTTP/2 stream may bring before it is taken. All of them together may bring it, or clients that do not take their answers would
 /// hold up the others'.
@@ -111,12 +114,17 @@ impl Connections {
         let (sender, mut driver) = http2.handshake(stream).await.map_err(unreadable)?;
         let http2 = Http2 { sender, calls: InFlight::default(), most: Arc::new(driver.current_max_send_streams().into()) };
         let most = http2.most.clone();
-        tokio::spawn(poll_fn(move |cx| {
-            // Why it ended is told to its requests.
-            let ended = Pin::new(&mut driver).poll(cx).map(drop);
-            most.store(driver.current_max_send_streams(), Ordering::Relaxed);
-            ended
-        }));
+        tokio::spawn(async move {
+            // It is not told when the server says how many calls it takes.
+            let mut look = interval(LOOK);
+            loop {
+                tokio::select! {
+                    // Why it ended is told to its requests.
+                    _ended = &mut driver => return,
+                    _ = look.tick() => most.store(driver.current_max_send_streams(), Ordering::Relaxed),
+                }
+            }
+        });
         let connection = http2.call(true);
         self.http2.lock().push(http2);
         Ok(connection)
@@ -130,6 +138,13 @@ impl Connections {
             idle.clear();
         }
         kept.map(|kept| kept.http1)
+    }
+
+    /// No more calls go to a connection on which nothing moves.
+    pub(super) fn avoid(&self, connection: &Connection) {
+        if let Connection::Http2 { most, .. } = connection {
+            self.http2.lock().retain(|http2| !Arc::ptr_eq(&http2.most, most));
+        }
     }
 
     /// Keeps a connection that takes another request.
@@ -151,7 +166,7 @@ const TOO_LARGE: &str = "the head of its answer has more than 16 KB or 100 lines
 /// The connection of one request.
 pub(super) enum Connection {
     Http1(Box<Http1>),
-    Http2 { sender: http2::SendRequest<Body>, new: bool, _call: Permit },
+    Http2 { sender: http2::SendRequest<Body>, new: bool, most: Arc<AtomicUsize>, _call: Permit },
 }
 
 /// Why there is no answer.
@@ -279,7 +294,7 @@ impl Http2 {
 
     fn call(&self, new: bool) -> Connection {
         let (call, _) = self.calls.enter(usize::MAX);
-        Connection::Http2 { sender: self.sender.clone(), new, _call: call }
+        Connection::Http2 { sender: self.sender.clone(), new, most: self.most.clone(), _call: call }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::Ours;
 use super::delivery::Delivery;
-use crate::edge::poll_again;
+use crate::edge::{broken, poll_again};
 use crate::rejection::Rejection;
 
 /// Bytes that are read of the server at once.
@@ -88,7 +88,8 @@ impl Client<'_> {
                     }
                     Poll::Ready(Err(_)) => Poll::Ready(Err(Rejection::CallerLeft)),
                 },
-                (false, false) => pin!(delivery.left(session)).poll(cx).map(|()| Err(Rejection::CallerLeft)),
+                // That it has ended is seen behind what it said before.
+                (false, false) => pin!(broken(session)).poll(cx).map(|()| Err(Rejection::CallerLeft)),
             }
         };
         if room { poll_fn(turn).await } else { poll_again(&mut turn).await }

@@ -85,6 +85,8 @@ pub(super) struct Upload {
     ready: Ready,
     /// Of a body that was not gathered, until its answer begins.
     ungathered: Option<Permit>,
+    /// The client waits for a word of the server before it sends more, and for how long is the server's to say.
+    waits: bool,
 }
 
 /// What can be sent.
@@ -112,7 +114,7 @@ impl Upload {
         limits: &HttpLimits,
         ungathered: &InFlight,
     ) -> Result<Self, Rejection> {
-        let whole = |bytes: Option<Bytes>| Upload { rest: Rest::Nothing, ready: Ready::Whole(bytes), ungathered: None };
+        let whole = |bytes: Option<Bytes>| Upload { rest: Rest::Nothing, ready: Ready::Whole(bytes), ungathered: None, waits: false };
         if session.is_body_done() {
             return Ok(whole(None));
         }
@@ -121,7 +123,8 @@ impl Upload {
         let ungathered =
             length.is_none().then(|| ungathered.enter(limits.bodies_ungathered)).and_then(|(permit, free)| free.then_some(permit));
         // Who asks for the body, and how a call goes on, is the server's to say.
-        let at_once = kind == Kind::Grpc || headers.contains_key(EXPECT) || ungathered.is_some();
+        let waits = kind == Kind::Grpc || headers.contains_key(EXPECT);
+        let at_once = waits || ungathered.is_some();
         let gathered = match length.unwrap_or(usize::MAX).min(limits.body_gathered) {
             most if !at_once && most > 0 => gather(session, most, limits.body_idle).await?,
             _ => Bytes::new(),
@@ -131,12 +134,17 @@ impl Upload {
             return Ok(whole(gathered));
         }
         let (sender, rest) = mpsc::channel(0);
-        Ok(Upload { rest: Rest::Passed(sender), ready: Ready::Pieces(Body::Pieces { first: gathered, rest }), ungathered })
+        Ok(Upload { rest: Rest::Passed(sender), ready: Ready::Pieces(Body::Pieces { first: gathered, rest }), ungathered, waits })
     }
 
     /// The server has begun to answer.
     pub(super) fn is_answered(&mut self) {
         self.ungathered = None;
+    }
+
+    /// The server has asked for the body.
+    pub(super) fn is_asked_for(&mut self) {
+        self.waits = false;
     }
 
     /// The body to be sent; `None` when it was sent before and cannot be again.
@@ -159,6 +167,7 @@ impl Upload {
         delivery: &mut Delivery,
         idle: Option<Duration>,
     ) -> Result<(), Rejection> {
+        let idle = idle.filter(|_| !self.waits);
         let piece = match &mut self.rest {
             Rest::Nothing => {
                 delivery.left(session).await;

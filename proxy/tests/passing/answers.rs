@@ -179,3 +179,23 @@ fn a_pause_in_an_answer_is_the_servers_business() {
     server.send("def");
     assert_eq!(client.read(6), "abcdef");
 }
+
+#[test]
+fn a_client_that_was_slow_gets_everything_that_is_there() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let mut client = client(&forebay);
+    client.send(GET);
+    let mut server = behind.accept();
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    client.head();
+    let mut sent = 0;
+    // Odd pieces, so that the last one is cut somewhere.
+    for _ in 0..200 {
+        server.send_many(3_001);
+        sent += 3_001;
+    }
+    sent += server.fill();
+    assert_eq!(client.read(sent).len(), sent);
+}

@@ -273,3 +273,18 @@ fn a_server_that_takes_or_gives_nothing_is_not_waited_for_for_ever() {
     drop(client);
     until_true("no request is in flight", || forebay.metric("forebay_requests_in_flight", &[]) == 0.0);
 }
+
+#[test]
+fn a_client_may_wait_as_long_as_it_takes_to_be_asked() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("body_idle: 1s");
+    let mut client = client(&forebay);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    let mut server = behind.accept();
+    server.head();
+    std::thread::sleep(Duration::from_millis(1_500));
+    server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 100 "));
+    // And then it is its turn.
+    assert!(client.head().starts_with("HTTP/1.1 408 "));
+}

@@ -178,3 +178,14 @@ fn a_websocket_whose_client_leaves_while_nothing_is_taken_ends() {
     until_true("no request is in flight", || forebay.metric("forebay_requests_in_flight", &[]) == 0.0);
     drop(server);
 }
+
+#[test]
+fn what_a_websocket_said_before_it_ended_arrives_at_a_slow_server() {
+    let behind = Behind::new();
+    let forebay = behind.forebay("");
+    let (mut client, mut server) = websocket(&forebay, &behind);
+    let said = client.fill();
+    client.half_close();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.rest().len(), said);
+}

@@ -116,15 +116,37 @@ async fn a_call_that_the_server_resets_is_502() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_stops_halfway_is_408() {
+    let (_listener, forebay) = both("body_idle: 1s").await;
+    let mut client = connect(&forebay).await;
+    let (answer, mut body) = client.send_request(call("text/plain"), false).unwrap();
+    body.send_data("half".into(), false).unwrap();
+    let answer = timeout(Duration::from_secs(10), answer).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 408);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_may_wait_for_its_first_answer() {
     let (listener, forebay) = both("body_idle: 1s").await;
     let mut client = connect(&forebay).await;
-    for content_type in ["application/grpc", "text/plain"] {
-        let (answer, mut body) = client.send_request(call(content_type), false).unwrap();
-        body.send_data("half".into(), false).unwrap();
-        let answer = timeout(Duration::from_secs(10), answer).await.unwrap().unwrap();
-        assert_eq!(answer.status(), 408, "{content_type}");
-    }
-    drop(listener);
+    let (answer, mut body) = client.send_request(call("application/grpc"), false).unwrap();
+    body.send_data("a question".into(), false).unwrap();
+    let (_request, mut respond) = accept(&listener).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    respond.send_response(http::Response::new(()), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_nothing_moves_gets_no_more_calls() {
+    let (listener, forebay) = both("upstream_idle: 1s").await;
+    let mut client = connect(&forebay).await;
+    let stuck = client.send_request(call("application/grpc"), true).unwrap().0;
+    let _held = accept(&listener).await;
+    assert_eq!(timeout(LONG, stuck).await.unwrap().unwrap().status(), 504);
+    let next = client.send_request(call("application/grpc"), true).unwrap().0;
+    let (_request, mut respond) = accept(&listener).await;
+    respond.send_response(http::Response::new(()), true).unwrap();
+    assert_eq!(timeout(LONG, next).await.unwrap().unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

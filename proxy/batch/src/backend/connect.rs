@@ -19,6 +19,9 @@ use tower_service::Service;
 /// Long enough for two lost SYNs.
 const CONNECT: Duration = Duration::from_secs(4);
 
+/// A host that does not answer any more is found out by the system within a few minutes, even while nothing is to be sent to it.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -59,6 +62,8 @@ impl Connector {
                 let mut tcp = HttpConnector::new();
                 tcp.set_nodelay(true);
                 tcp.set_connect_timeout(Some(CONNECT));
+                tcp.set_keepalive(Some(KEEPALIVE));
+                tcp.set_keepalive_interval(Some(KEEPALIVE));
                 let authority: Authority = authority.parse()?;
                 Way::Tcp(tcp, format!("http://{authority}/").parse()?)
             }
