@@ -3,36 +3,36 @@
 //! One task moves the bytes of both directions, a piece at a time: what one side does not take is not read from the other, so that a request
 //! under way holds a piece or two of 16 KiB, however large it is and however slow its client.
 
+mod body;
 mod connection;
 mod delivery;
 mod head;
+mod passage;
+mod pool;
 mod silence;
 mod tunnel;
 mod upload;
 
-use std::future::Future;
 use std::pin::pin;
-use std::task::Poll;
 
 use forebay_batch::backend::Target;
 use forebay_mesh_config::models;
-use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http::{StatusCode, Version};
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::Incoming;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use tokio::time::sleep;
 
-use self::connection::{Connection, Connections, Unanswered};
+use self::connection::{Connection, Unanswered};
 use self::delivery::Delivery;
 use self::head::{Kind, Outgoing, outgoing};
+use self::passage::Passage;
+use self::pool::Connections;
 use self::silence::Silence;
 use self::upload::Upload;
 use crate::answer;
 use crate::body::announce;
-use crate::edge::poll_again;
 use crate::rejection::Rejection;
 use crate::request::{InFlight, Request};
 
@@ -168,84 +168,6 @@ async fn await_answer(
 async fn answer_head(session: &mut ServerSession, request: &Request, mut head: ResponseHeader, bodiless: bool) -> Result<(), Rejection> {
     answer::common(&mut head, request).map_err(|_| Rejection::Internal { detail: "the answer could not be named" })?;
     answer::write_head(session, head, bodiless).await.map_err(|_| Rejection::CallerLeft)
-}
-
-/// A request whose answer has begun: both sides, and what is on its way between them.
-struct Passage<'a> {
-    session: &'a mut ServerSession,
-    connection: Connection,
-    upload: Upload,
-    delivery: Delivery,
-    silence: Silence<'a>,
-}
-
-impl Passage<'_> {
-    async fn answer(&mut self, request: &Request, parts: Parts, mut body: Incoming) -> Result<(), Rejection> {
-        let head = head::incoming(parts, self.session.req_header(), &body)?;
-        // pingora flushes the pieces of a body that has no length, and h2 its frames.
-        let is_flushed = self.session.is_http2() || !head.headers.contains_key(CONTENT_LENGTH);
-        let write_at_once = |at_once: bool| request.connection.phase.write_at_once(at_once && !is_flushed);
-        let mut first = self.connection.frame(&mut body).now_or_never();
-        // What is there already is written together with the head.
-        write_at_once(first.is_none());
-        let bodiless = matches!(first, Some(None));
-        answer_head(self.session, request, head, bodiless).await?;
-        if bodiless {
-            return answer::finish(self.session).await.map_err(|_| Rejection::CallerLeft);
-        }
-        write_at_once(true);
-        self.delivery.begin(self.session, request.live.snapshot.listen.limits.write_idle);
-        loop {
-            let frame = match first.take() {
-                Some(frame) => frame,
-                None => self.next(&mut body).await?,
-            };
-            match frame.transpose().map_err(|_| broken_off())?.map(Frame::into_data) {
-                Some(Ok(piece)) => self.delivery.put(self.session, piece),
-                Some(Err(trailers)) => {
-                    self.delivery.end(self.session, trailers.into_trailers().ok())?;
-                    break;
-                }
-                None => {
-                    self.delivery.end(self.session, None)?;
-                    break;
-                }
-            }
-        }
-        while self.delivery.is_busy() {
-            self.turn().await?;
-        }
-        Ok(())
-    }
-
-    /// The next frame of the answer, when the one before is written. Meanwhile the rest of the request's body is passed on.
-    async fn next(&mut self, body: &mut Incoming) -> Result<Option<hyper::Result<Frame<Bytes>>>, Rejection> {
-        loop {
-            while self.delivery.is_busy() {
-                self.turn().await?;
-            }
-            self.silence.ends();
-            tokio::select! {
-                biased;
-                frame = self.connection.frame(body) => return Ok(frame),
-                uploaded = self.upload.advance(self.session, &mut self.delivery, None) => uploaded?,
-                silent = self.silence.lasts() => return Err(silent),
-            }
-        }
-    }
-
-    /// One step on the client's connection, in whichever direction is free, and on the server's as far as that needs it.
-    async fn turn(&mut self) -> Result<(), Rejection> {
-        let Passage { session, connection, upload, delivery, .. } = self;
-        poll_again(|cx| {
-            if let Poll::Ready(written) = delivery.poll(session, cx) {
-                return Poll::Ready(written);
-            }
-            connection.advance(cx);
-            pin!(upload.advance(session, delivery, None)).poll(cx)
-        })
-        .await
-    }
 }
 
 /// The server speaks another protocol from now on; only the one that was asked for.

@@ -9,7 +9,7 @@ use hyper::ext::ReasonPhrase;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 
-use super::upload::Body;
+use super::body::Body;
 use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::trace::{REQUEST_ID, TRACEPARENT};

@@ -32,6 +32,10 @@ impl Row {
         forebay.failed.len() <= peers.iter().map(|peer| peer.failed.len()).min().unwrap_or_default()
     }
 
+    pub(crate) fn holds(&self) -> bool {
+        self.served() && self.kept()
+    }
+
     fn verdict(&self) -> &'static str {
         match (self.served(), self.kept()) {
             (false, _) => "ERRORS",
@@ -58,7 +62,7 @@ impl Table {
 
     /// The attacks in which something does not hold.
     pub(crate) fn missed(&self) -> Vec<String> {
-        let missed = self.rows.iter().filter(|row| !row.served() || !row.kept());
+        let missed = self.rows.iter().filter(|row| !row.holds());
         missed.map(|row| format!("{}: {}, {:?}", row.attack, row.verdict(), row.seen[0].failed)).collect()
     }
 }
