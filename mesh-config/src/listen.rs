@@ -54,8 +54,8 @@ pub struct HttpLimits {
     pub body_idle: Duration,
     /// Bytes of a body of known length that are there before the server behind hears of it; 0 passes every byte on at once. Default 16 KiB.
     pub body_gathered: usize,
-    /// Bodies of unknown length, before their answers begin, that the server behind hears of from the first byte. More of them are gathered like
-    /// those of known length. Default 32.
+    /// Bodies of unknown length or that wait to be asked for, before their answers begin, that the server behind hears of at once. More of them
+    /// are gathered like the others. Default 32.
     pub bodies_ungathered: usize,
     /// From the end of the head to the end of a body that Forebay reads itself. Default 60 s.
     pub body_time: Duration,
@@ -227,7 +227,7 @@ impl HttpLimits {
                 "bodies_ungathered",
                 whole().at_most(10_000_000),
                 from.bodies_ungathered,
-                "Bodies of unknown length, before their answers begin, that the server behind hears of from the first byte; more are gathered.",
+                "Bodies of unknown length or with Expect, before their answers begin, that the server behind hears of at once; more are gathered.",
             ),
             body_time: keys.key(
                 "body_time",

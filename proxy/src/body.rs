@@ -79,7 +79,7 @@ pub(crate) async fn read(session: &mut ServerSession, limits: &HttpLimits, memor
 }
 
 /// Asks for the body of a client that waits to be asked.
-async fn ask(session: &mut ServerSession) -> Result<(), Rejection> {
+pub(crate) async fn ask(session: &mut ServerSession) -> Result<(), Rejection> {
     let head = ResponseHeader::build_no_case(StatusCode::CONTINUE, Some(0));
     announce(session, Box::new(head.map_err(|_| Rejection::Internal { detail: "the body could not be asked for" })?)).await
 }

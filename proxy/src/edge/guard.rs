@@ -222,7 +222,7 @@ impl Guard {
     }
 
     /// Writes the answer as far as the socket takes it; whoever trickles a head may find it or not.
-    fn refuse(&mut self, rejection: &Rejection) {
+    pub(super) fn refuse(&self, rejection: &Rejection) {
         let answer = wire(rejection);
         let _sent = self.socket.try_write(&answer);
     }

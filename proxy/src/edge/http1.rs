@@ -1,8 +1,7 @@
 //! HTTP/1.1: one request after another on one connection, pipelined ones included.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::Version;
-use pingora::http::ResponseHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
@@ -73,20 +72,12 @@ fn break_off(session: &ServerSession) {
 
 /// Answers a head that pingora could not read. There is no request, so that there is no line in the log either.
 async fn refuse(session: &mut ServerSession, error: &Error) {
-    if *error.etype() == ErrorType::InvalidHTTPHeader {
-        let rejection = Rejection::BadHead { detail: "the head cannot be read as one of HTTP/1.1" };
-        // Whoever sent it may be gone.
-        let _written = write(session, &rejection).await;
+    if *error.etype() == ErrorType::InvalidHTTPHeader
+        && let Some(guard) = guard(session)
+    {
+        guard.refuse(&Rejection::BadHead { detail: "the head cannot be read as one of HTTP/1.1" });
     }
     session.shutdown().await;
-}
-
-async fn write(session: &mut ServerSession, rejection: &Rejection) -> pingora::Result<()> {
-    let body: Bytes = rejection.problem(None);
-    let mut head = ResponseHeader::build_no_case(rejection.status(), Some(4))?;
-    head.insert_header(http::header::CONTENT_TYPE, "application/problem+json")?;
-    head.insert_header(http::header::CONTENT_LENGTH, body.len())?;
-    session.write_error_response(head, body).await
 }
 
 /// Waits for the next request without what pingora holds for one, 17 KiB; `None` when none comes.

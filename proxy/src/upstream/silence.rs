@@ -1,4 +1,4 @@
-//! How long the server behind has neither taken nor given anything.
+//! How long the server behind, or both sides of a tunnel, have neither taken nor given anything.
 
 use std::pin::Pin;
 use std::time::Duration;

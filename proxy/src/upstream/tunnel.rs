@@ -9,10 +9,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use hyper_util::rt::TokioIo;
 use pingora::protocols::http::ServerSession;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::connection::Ours;
 use super::delivery::Delivery;
+use super::silence::Silence;
 use crate::edge::{broken, poll_again};
 use crate::rejection::Rejection;
 
@@ -25,7 +26,8 @@ pub(super) async fn run(session: &mut ServerSession, ours: Ours, idle: Duration)
     client.delivery.begin(client.session, idle);
     client.delivery.put(client.session, ours.read);
     let (mut down, mut up) = (BytesMut::new(), Bytes::new());
-    let mut silence = pin!(sleep(idle));
+    let alarm = pin!(sleep(idle));
+    let mut silence = Silence::new(alarm, idle);
     loop {
         down.reserve(PIECE);
         let room = !up.has_remaining();
@@ -40,9 +42,9 @@ pub(super) async fn run(session: &mut ServerSession, ours: Ours, idle: Duration)
                 Turn::Ended => if to_server.shutdown().await.is_err() { break },
                 Turn::Written => {}
             },
-            () = &mut silence => break,
+            _silent = silence.lasts() => break,
         }
-        silence.as_mut().reset(Instant::now() + idle);
+        silence.ends();
     }
     while client.delivery.is_busy() {
         client.turn(false).await?;

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use forebay_mesh_config::listen::HttpLimits;
 use futures_channel::mpsc;
 use futures_util::FutureExt;
+use http::Version;
 use http::header::EXPECT;
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use super::body::{Body, Piece};
 use super::delivery::Delivery;
 use super::head::Kind;
-use crate::body::{broken, declared_length};
+use crate::body::{ask, broken, declared_length};
 use crate::rejection::Rejection;
 use crate::request::{InFlight, Permit};
 
@@ -61,13 +62,18 @@ impl Upload {
         if session.is_body_done() {
             return Ok(whole(None));
         }
-        let headers = &session.req_header().headers;
-        let length = declared_length(headers);
+        let head = session.req_header();
+        let (length, version) = (declared_length(&head.headers), head.version);
+        let asks = version == Version::HTTP_11 && head.headers.contains_key(EXPECT);
+        let may_be_at_once = kind != Kind::Grpc && (length.is_none() || asks);
         let ungathered =
-            length.is_none().then(|| ungathered.enter(limits.bodies_ungathered)).and_then(|(permit, free)| free.then_some(permit));
-        // Who asks for the body, and how a call goes on, is the server's to say.
-        let waits = kind == Kind::Grpc || headers.contains_key(EXPECT);
-        let at_once = waits || ungathered.is_some();
+            may_be_at_once.then(|| ungathered.enter(limits.bodies_ungathered)).and_then(|(permit, free)| free.then_some(permit));
+        // How a call goes on is the server's to say, and so is whether a body is asked for, as long as not too many wait for it.
+        let waits = (kind == Kind::Grpc && version == Version::HTTP_2) || (asks && ungathered.is_some());
+        let at_once = kind == Kind::Grpc || ungathered.is_some();
+        if asks && !at_once {
+            ask(session).await?;
+        }
         let gathered = match length.unwrap_or(usize::MAX).min(limits.body_gathered) {
             most if !at_once && most > 0 => gather(session, most, limits.body_idle).await?,
             _ => Bytes::new(),
@@ -137,14 +143,19 @@ impl Upload {
 
     /// Hands a piece over to the server's side, which has room for it. If nobody takes it, the next call notices.
     fn pass(&mut self, piece: Option<Bytes>) {
+        let ended = piece.is_none();
+        // Whoever sends without having been asked does not wait for it.
+        if self.ungathered.is_some() {
+            self.waits = false;
+        }
         if let Rest::Passed(pieces) = &mut self.rest {
-            let _taken = match &piece {
+            let _taken = match piece {
                 Some(bytes) if bytes.is_empty() => Ok(()),
-                Some(bytes) => pieces.start_send(Piece::Data(bytes.clone())),
+                Some(bytes) => pieces.start_send(Piece::Data(bytes)),
                 None => pieces.start_send(Piece::End),
             };
         }
-        if piece.is_none() {
+        if ended {
             self.rest = Rest::Nothing;
             self.ungathered = None;
         }

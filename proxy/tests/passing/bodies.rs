@@ -121,6 +121,30 @@ fn the_body_is_the_servers_to_ask_for() {
 }
 
 #[test]
+fn who_waits_to_be_asked_while_many_do_is_asked_by_forebay_and_has_its_time() {
+    const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    let behind = Behind::new();
+    let forebay = behind.forebay("bodies_ungathered: 1, body_idle: 1s");
+    let (mut first, mut second, mut third) = (client(&forebay), client(&forebay), client(&forebay));
+    first.send(HEAD);
+    let mut waiting = behind.accept();
+    waiting.head();
+    second.send(HEAD);
+    assert!(second.head().starts_with("HTTP/1.1 100 "));
+    second.send("{}");
+    let mut server = behind.accept();
+    server.head();
+    assert_eq!(server.read(2), "{}");
+    third.send(HEAD);
+    assert!(third.head().starts_with("HTTP/1.1 100 "));
+    assert!(third.head().starts_with("HTTP/1.1 408 "));
+    // The first one need not wait to be asked, but then its time is that of others.
+    first.send("{");
+    assert_eq!(waiting.read(1), "{");
+    assert!(first.head().starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
 fn a_body_that_the_server_does_not_ask_for_is_not_sent() {
     let behind = Behind::new();
     let forebay = behind.forebay("");
